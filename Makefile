@@ -1,0 +1,49 @@
+# Everything a person needs: up, test, bench; and for those who change the code: lint, format, lock.
+SHELL  := /bin/bash
+PYTHON ?= python3
+BIN    := .venv/bin
+ARGS   ?=
+
+.PHONY: up test bench lint format lock clean
+
+up: .venv/ready
+	@exec $(BIN)/spotmill up $(ARGS)
+
+test: .venv/ready chromium lint
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/ready
+	$(BIN)/python -m bench $(ARGS)
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/ready
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+.venv/ready: pyproject.toml locks/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Spotmill needs Python 3.11 or newer; set PYTHON=/path/to/python" if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up .venv (about a minute the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r locks/dev.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The browser tests need a Chromium; as root on Debian it is installed, otherwise the script says what to do.
+.PHONY: chromium
+chromium:
+	@bash tests/browser/chromium.sh
+
+# One lock for development, one for each process; `make lock ARGS=--upgrade` raises every version.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header $(ARGS)
+lock: .venv/ready
+	$(LOCK) --all-extras --group dev pyproject.toml -o locks/dev.txt
+	$(LOCK) --extra cloud --extra web pyproject.toml -o locks/web.txt
+	$(LOCK) --extra cloud --extra dispatcher pyproject.toml -o locks/dispatcher.txt
+	$(LOCK) --extra cloud --extra worker pyproject.toml -o locks/worker.txt
+
+clean:
+	rm -rf .venv .data build *.egg-info .mypy_cache .ruff_cache .pytest_cache
