@@ -1,0 +1,1 @@
+"""The event contract: which events reach the dispatcher, what our own messages look like, what Google sends."""
