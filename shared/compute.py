@@ -1,0 +1,125 @@
+"""The few calls to Compute that the fleet needs, and applying a plan under the fleet lock."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from google.api_core.exceptions import GoogleAPICallError
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import compute_v1
+from sqlalchemy import Connection, text
+
+from shared import runs, workers
+from shared.fleet import Backlog, Group, Plan, plan
+from shared.settings import Settings
+
+#: Seconds that one call to Compute may take.
+_DEADLINE_SECONDS = 10
+_ON_THEIR_WAY_OUT = ("ABANDONING", "DELETING")
+
+log = structlog.get_logger()
+
+
+class InstanceGroup:
+    """The regional managed instance group of the workers.
+
+    Every call raises ``google.api_core.exceptions.GoogleAPICallError`` when Compute refuses or cannot be reached.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._names: dict[str, Any] = {
+            "project": settings.project,
+            "region": settings.region,
+            "instance_group_manager": settings.instance_group,
+        }
+        options: dict[str, Any] = {}
+        if settings.compute_endpoint is not None:
+            options = {
+                "client_options": {"api_endpoint": settings.compute_endpoint},
+                "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            }
+        self._client = compute_v1.RegionInstanceGroupManagersClient(**options)
+
+    def look(self) -> Group:
+        """Read the target size and the VMs that are not being deleted."""
+        group = self._client.get(**self._names, timeout=_DEADLINE_SECONDS)
+        managed = self._client.list_managed_instances(**self._names, timeout=_DEADLINE_SECONDS)
+        names = frozenset(
+            m.instance.rsplit("/", 1)[-1] for m in managed if m.instance and m.current_action not in _ON_THEIR_WAY_OUT
+        )
+        return Group(group.target_size, names)
+
+    def problem(self) -> str | None:
+        """Return the group's latest error in its own words: a stockout, an exhausted quota."""
+        errors = list(self._client.list_errors(**self._names, timeout=_DEADLINE_SECONDS))
+        if not errors:
+            return None
+        newest = max(errors, key=lambda e: e.timestamp)
+        return f"{newest.error.code}: {newest.error.message}"
+
+    def raise_to(self, size: int) -> None:
+        """Ask for ``size`` VMs. The caller knows that the target is smaller now."""
+        self._client.resize(**self._names, size=size, timeout=_DEADLINE_SECONDS)
+
+    def delete(self, instances: Sequence[str], zones: dict[str, str]) -> None:
+        """Delete VMs by name, which lowers the target by as many."""
+        urls = [f"zones/{zones[name]}/instances/{name}" for name in instances if name in zones]
+        if not urls:
+            return
+        request = compute_v1.RegionInstanceGroupManagersDeleteInstancesRequest(
+            instances=urls, skip_instances_on_validation_error=True
+        )
+        self._client.delete_instances(
+            **self._names,
+            region_instance_group_managers_delete_instances_request_resource=request,
+            timeout=_DEADLINE_SECONDS,
+        )
+
+    def zones(self) -> dict[str, str]:
+        """Map the name of each VM of the group to its zone."""
+        managed = self._client.list_managed_instances(**self._names, timeout=_DEADLINE_SECONDS)
+        return {m.instance.rsplit("/", 1)[-1]: m.instance.split("/zones/")[-1].split("/")[0] for m in managed}
+
+
+_BACKLOG = text("SELECT due, waiting, running, due_bytes FROM fleet_backlog()")
+
+
+def backlog(connection: Connection) -> Backlog:
+    """Read the sizes of the queue, whoever owns the jobs."""
+    row = connection.execute(_BACKLOG).one()
+    return Backlog(row.due, row.waiting, row.running)
+
+
+def apply(connection: Connection, group: InstanceGroup, settings: Settings) -> Plan:
+    """Make the fleet what the open run needs, and close the run when it is over.
+
+    Runs under the fleet lock until the caller's transaction ends, so two callers at once do it one after the other and
+    the second finds nothing left to do.
+    """
+    runs.lock_fleet(connection)
+    seen = group.look()
+    todo = plan(
+        runs.current(connection), backlog(connection), workers.alive(connection), seen, max_workers=settings.max_workers
+    )
+    if todo.target is not None:
+        group.raise_to(todo.target)
+        log.info("fleet.raised", target=todo.target, before=seen.target)
+    if todo.delete:
+        group.delete(todo.delete, group.zones())
+        log.info("fleet.deleted", instances=todo.delete)
+    if todo.close is not None:
+        run = runs.close(connection, reason=todo.close, vm_hourly_usd=settings.vm_hourly_usd)
+        log.info("run.closed", run=str(run), reason=todo.close)
+    else:
+        runs.note_problem(connection, _problem_of(group, seen, todo))
+    return todo
+
+
+def _problem_of(group: InstanceGroup, seen: Group, todo: Plan) -> str | None:
+    """Say what keeps the group from its target, if something does."""
+    if (todo.target or seen.target) <= len(seen.instances) or todo.target is not None:
+        return None
+    try:
+        return group.problem()
+    except GoogleAPICallError as error:
+        return f"The instance group cannot be read: {error.message}"

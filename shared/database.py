@@ -1,0 +1,60 @@
+"""Connections to Postgres: a URL on this machine, the Cloud SQL connector with IAM in the cloud."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from shared.settings import Settings
+
+#: What a lost or restarting database looks like from here; worth another try.
+DATABASE_AWAY = (OperationalError, InterfaceError, DBAPIError)
+
+
+def open_engine(settings: Settings) -> Engine:
+    """Make the engine of this process; nothing connects yet.
+
+    Every statement ends after ``database_timeout_seconds``, so that a slow database cannot hold a caller for ever.
+    """
+    pool: dict[str, Any] = {
+        "pool_size": settings.database_pool_size,
+        "max_overflow": 0,
+        "pool_timeout": settings.database_timeout_seconds,
+        "pool_recycle": 1800,
+        "pool_pre_ping": True,
+    }
+    if (instance := settings.database_instance) is not None:
+        # Only production images carry the connector; it refreshes certificates and IAM tokens by itself.
+        from google.cloud.sql.connector import Connector, IPTypes  # noqa: PLC0415 - not installed locally
+
+        connector = Connector(ip_type=IPTypes.PRIVATE, enable_iam_auth=True, refresh_strategy="lazy")
+
+        def connect() -> Any:
+            return connector.connect(
+                instance,
+                "pg8000",
+                user=settings.database_user,
+                db=settings.database_name,
+                timeout=int(settings.database_timeout_seconds),
+            )
+
+        return create_engine("postgresql+pg8000://", creator=connect, **pool)
+    if settings.database_url is None:
+        raise ValueError("no database is configured")
+    return create_engine(
+        settings.database_url,
+        connect_args={"timeout": settings.database_timeout_seconds, "tcp_keepalive": True},
+        **pool,
+    )
+
+
+@contextmanager
+def acting_as(connection: Connection, user: str, *, admin: bool) -> Iterator[Connection]:
+    """Say on whose behalf the transaction of ``connection`` runs; row-level security reads it until its end."""
+    connection.execute(
+        text("SELECT set_config('spotmill.user', :user, true), set_config('spotmill.admin', :admin, true)"),
+        {"user": user, "admin": "on" if admin else "off"},
+    )
+    yield connection

@@ -1,0 +1,72 @@
+"""How many VMs there should be: one pure function, and the values it decides on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.models import WorkerState
+from shared.runs import RunView
+from shared.workers import Alive
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The queue: jobs due now, jobs that wait for their ``not_before``, jobs that a worker holds."""
+
+    due: int
+    waiting: int
+    running: int
+
+    @property
+    def open(self) -> int:
+        """Jobs that are not over."""
+        return self.due + self.waiting + self.running
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The instance group as Compute shows it: its target, and its VMs but for those that are being deleted."""
+
+    target: int
+    instances: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do: raise the target (never lower it), delete these VMs by name, close the run for this reason."""
+
+    target: int | None = None
+    delete: tuple[str, ...] = ()
+    close: str | None = None
+
+
+def desired_size(run: RunView | None, backlog: Backlog, *, max_workers: int) -> int:
+    """Return how many VMs should take jobs now.
+
+    None without an open run, or once it is stopped. A job that waits for its ``not_before`` needs no VM yet.
+    """
+    if run is None or run.stopped_at is not None:
+        return 0
+    return min(run.workers, max_workers, backlog.due + backlog.running)
+
+
+def plan(run: RunView | None, backlog: Backlog, workers: Sequence[Alive], group: Group, *, max_workers: int) -> Plan:
+    """Decide what the fleet needs, from values alone; applied under the fleet lock by Run and by the tick.
+
+    The target only rises; it falls by deleting VMs that are leaving and hold no job, or that an unopened run has no use
+    for. VMs on their way out do not count towards the desired size: their replacements are asked for at once.
+    """
+    in_group = [worker for worker in workers if worker.instance in group.instances]
+    leaving = {worker.instance for worker in in_group if worker.state is WorkerState.LEAVING}
+    done = {worker.instance for worker in in_group if worker.state is WorkerState.LEAVING and worker.jobs == 0}
+    known = {worker.instance for worker in in_group}
+    wanted = desired_size(run, backlog, max_workers=max_workers)
+    stopped = run is None or run.stopped_at is not None
+    # Without a run nobody has use for a VM whose agent never came up; with one, it may be booting.
+    unborn = group.instances - known if stopped else frozenset()
+    delete = tuple(sorted(done | unborn))
+    target = wanted + len(leaving)
+    remaining = group.instances - set(delete)
+    close = None
+    if run is not None and not remaining and (stopped or backlog.open == 0):
+        close = "stopped" if stopped else "finished"
+    return Plan(target if target > group.target else None, delete, close)

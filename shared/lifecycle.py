@@ -1,0 +1,495 @@
+"""Every change of a job's state: one function, one transaction of the caller's, guarded in SQL by the fencing token.
+
+Functions take and return lists, so that tiny jobs are claimed and committed in batches; a list travels as one JSON
+parameter. Rows are locked in the order of their ids, so that two batches never wait for each other in a circle.
+Nothing else in Spotmill writes the columns that are written here. Times are the database's.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from shared.models import JobStatus, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """An object that somebody wants processed. ``error`` records it as failed at once (nothing can process it)."""
+
+    bucket: str
+    object: str
+    generation: int
+    pipeline: str
+    size_bytes: int
+    content_type: str
+    crc32c: str | None = None
+    owner: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A queued job that nobody has published since it entered the queue."""
+
+    id: uuid.UUID
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A job as it stands after ``record``; ``new`` is False if it had been there before."""
+
+    id: uuid.UUID
+    status: JobStatus
+    attempt: int
+    published_at: datetime | None
+    new: bool
+
+    @property
+    def pending(self) -> Pending | None:
+        """What to publish, if anything."""
+        if self.status is JobStatus.QUEUED and self.published_at is None:
+            return Pending(self.id, self.attempt)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A job and the attempt under which a worker holds it."""
+
+    id: uuid.UUID
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that a worker has just won, with all it needs to run it."""
+
+    id: uuid.UUID
+    attempt: int
+    bucket: str
+    object: str
+    generation: int
+    pipeline: str
+    size_bytes: int
+    content_type: str
+    crc32c: str | None
+    owner: str | None
+    settings: dict[str, Any]
+    failures: int
+
+    @property
+    def hold(self) -> Hold:
+        """The fencing token of this claim."""
+        return Hold(self.id, self.attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Progress (0..1) and stage to write with the lease; ``steps_stored`` and ``saved_seconds`` are totals so far."""
+
+    id: uuid.UUID
+    attempt: int
+    progress: float
+    stage: str
+    steps_stored: int = 0
+    saved_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NewArtifact:
+    """A file that is uploaded and verified, about to be published by ``commit``."""
+
+    kind: str
+    bucket: str
+    object: str
+    generation: int
+    content_type: str
+    size_bytes: int
+    crc32c: str
+    filename: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The whole outcome of a successful attempt."""
+
+    id: uuid.UUID
+    attempt: int
+    result: dict[str, Any]
+    artifacts: Sequence[NewArtifact] = ()
+    steps_stored: int = 0
+    saved_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt failed. ``permanent`` means that trying again cannot help."""
+
+    id: uuid.UUID
+    attempt: int
+    error: str
+    permanent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """When a failed job is tried again: ``base`` · 2ⁿ seconds with jitter, at most ``longest``; never after ``failures``."""
+
+    base_seconds: float = 10
+    longest_seconds: float = 600
+    failures: int = 5
+
+
+def _rows(items: Iterable[Any]) -> dict[str, str]:
+    return {"rows": json.dumps([asdict(item) for item in items], default=str)}
+
+
+_INSERT_JOBS = text("""
+    INSERT INTO jobs (bucket, object, generation, pipeline, size_bytes, content_type, crc32c, owner, settings,
+                      status, error, finished_at)
+    SELECT bucket, object, generation, pipeline, size_bytes, content_type, crc32c, owner, settings,
+           CASE WHEN error IS NULL THEN 'queued' ELSE 'failed' END, error, CASE WHEN error IS NULL THEN NULL ELSE now() END
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(bucket text, object text, generation bigint, pipeline text,
+         size_bytes bigint, content_type text, crc32c text, owner text, settings jsonb, error text)
+    ORDER BY bucket, object, generation, pipeline
+    ON CONFLICT ON CONSTRAINT jobs_identity DO NOTHING
+    RETURNING id""")
+
+_SUPERSEDE_OLDER = text("""
+    UPDATE jobs SET status = 'superseded', finished_at = now(), updated_at = now(), error = 'A newer version replaced this file.'
+    WHERE id IN (
+        SELECT old.id FROM jobs old
+        WHERE old.status = 'queued'
+          AND (old.bucket, old.object) IN (
+              SELECT bucket, object FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(bucket text, object text))
+          AND EXISTS (SELECT FROM jobs new WHERE new.bucket = old.bucket AND new.object = old.object
+                      AND new.generation > old.generation)
+        ORDER BY old.id FOR UPDATE)
+      AND status = 'queued'""")
+
+_READ_RECORDED = text("""
+    SELECT j.id, j.status, j.attempt, j.published_at
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) WITH ORDINALITY
+         AS r(bucket text, object text, generation bigint, pipeline text, n bigint)
+    JOIN jobs j USING (bucket, object, generation, pipeline)
+    ORDER BY r.n""")
+
+
+def record(connection: Connection, jobs: Sequence[NewJob]) -> list[Recorded]:
+    """Insert jobs that are not there yet, in the order given; a newer generation supersedes queued older ones.
+
+    Exactly one row exists for each identity afterwards, however often and in whatever order this is called.
+    """
+    if not jobs:
+        return []
+    rows = _rows(jobs)
+    new = set(connection.execute(_INSERT_JOBS, rows).scalars())
+    connection.execute(_SUPERSEDE_OLDER, rows)
+    return [
+        Recorded(row.id, JobStatus(row.status), row.attempt, row.published_at, row.id in new)
+        for row in connection.execute(_READ_RECORDED, rows)
+    ]
+
+
+_MARK_PUBLISHED = text("""
+    UPDATE jobs j SET published_at = now()
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint)
+    WHERE j.id = r.id AND j.attempt = r.attempt AND j.status = 'queued'""")
+
+
+def mark_published(connection: Connection, published: Sequence[Pending]) -> None:
+    """Note that a message about each job is in Pub/Sub. A job that was claimed meanwhile is left alone."""
+    if published:
+        connection.execute(_MARK_PUBLISHED, _rows(published))
+
+
+_UNPUBLISHED = text("""
+    SELECT id, attempt FROM jobs
+    WHERE status = 'queued' AND not_before <= now()
+      AND (published_at IS NULL OR published_at < now() - make_interval(secs => :republish_after))
+    ORDER BY not_before, id LIMIT :most""")
+
+
+def unpublished(connection: Connection, *, republish_after_seconds: float, most: int) -> list[Pending]:
+    """List due queued jobs that no live message announces, the longest due first."""
+    rows = connection.execute(_UNPUBLISHED, {"republish_after": republish_after_seconds, "most": most})
+    return [Pending(row.id, row.attempt) for row in rows]
+
+
+_CLAIM = text("""
+    WITH free AS (
+        SELECT id, attempt AS old_attempt, status AS old_status FROM jobs
+        WHERE id = ANY(CAST(:ids AS uuid[]))
+          AND ((status = 'queued' AND not_before <= now()) OR (status = 'running' AND lease_until < now()))
+        ORDER BY id FOR UPDATE
+    ), lost AS (
+        UPDATE attempts a SET ended_at = now(), outcome = 'lost', error = 'The worker vanished and its lease ran out.'
+        FROM free f WHERE f.old_status = 'running' AND a.job_id = f.id AND a.attempt = f.old_attempt AND a.ended_at IS NULL
+    ), won AS (
+        UPDATE jobs j SET status = 'running', attempt = j.attempt + 1, worker = :worker, started_at = now(), finished_at = NULL,
+               lease_until = now() + make_interval(secs => :lease), progress = 0, stage = '', updated_at = now()
+        FROM free f WHERE j.id = f.id
+        RETURNING j.*
+    ), opened AS (
+        INSERT INTO attempts (job_id, attempt, worker) SELECT id, attempt, :worker FROM won
+    )
+    SELECT * FROM won""")
+
+
+def claim(connection: Connection, ids: Sequence[uuid.UUID], *, worker: str, lease_seconds: float) -> list[Claim]:
+    """Take the jobs that are due, or whose lease has run out, for ``worker``; the rest is somebody else's or over."""
+    if not ids:
+        return []
+    rows = connection.execute(
+        _CLAIM, {"ids": "{" + ",".join(map(str, ids)) + "}", "worker": worker, "lease": lease_seconds}
+    )
+    return [
+        Claim(
+            row.id, row.attempt, row.bucket, row.object, row.generation, row.pipeline, row.size_bytes,
+            row.content_type, row.crc32c, row.owner, row.settings, row.failures,
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+_RENEW = text("""
+    WITH r AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint, progress float8, stage text,
+                                                                   steps_stored bigint, saved_seconds float8)
+    ), mine AS (
+        SELECT j.id, r.attempt, r.progress, r.stage, r.steps_stored, r.saved_seconds FROM jobs j JOIN r USING (id)
+        WHERE j.attempt = r.attempt AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
+    ), held AS (
+        UPDATE jobs j SET lease_until = now() + make_interval(secs => :lease), progress = m.progress, stage = m.stage,
+               updated_at = CASE WHEN j.progress = m.progress AND j.stage = m.stage THEN j.updated_at ELSE now() END
+        FROM mine m WHERE j.id = m.id RETURNING j.id, j.attempt
+    ), noted AS (
+        UPDATE attempts a SET steps_stored = m.steps_stored, saved_seconds = m.saved_seconds
+        FROM mine m WHERE a.job_id = m.id AND a.attempt = m.attempt
+          AND (a.steps_stored, a.saved_seconds) <> (m.steps_stored, m.saved_seconds)
+    )
+    SELECT id, attempt FROM held""")
+
+
+def renew(connection: Connection, renewals: Sequence[Renewal], *, lease_seconds: float) -> set[Hold]:
+    """Prolong leases and write progress; return the holds that still stand.
+
+    A hold that is missing from the answer was cancelled, stopped or taken over: its holder must write nothing more. A
+    lease that has run out but that nobody has taken is revived.
+    """
+    if not renewals:
+        return set()
+    rows = connection.execute(_RENEW, _rows(renewals) | {"lease": str(lease_seconds)})
+    return {Hold(row.id, row.attempt) for row in rows}
+
+
+_COMMIT = text("""
+    WITH r AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint, result jsonb, artifacts jsonb,
+                                                                   steps_stored bigint, saved_seconds float8)
+    ), mine AS (
+        SELECT j.id FROM jobs j JOIN r USING (id)
+        WHERE j.attempt = r.attempt AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
+    ), won AS (
+        UPDATE jobs j SET status = 'succeeded', result = r.result, progress = 1, stage = '', error = NULL, lease_until = NULL,
+               finished_at = now(), updated_at = now()
+        FROM r JOIN mine USING (id) WHERE j.id = r.id
+        RETURNING j.id, j.attempt, r.artifacts, r.steps_stored, r.saved_seconds
+    ), ended AS (
+        UPDATE attempts a SET ended_at = now(), outcome = 'succeeded', steps_stored = w.steps_stored,
+               saved_seconds = w.saved_seconds
+        FROM won w WHERE a.job_id = w.id AND a.attempt = w.attempt
+    ), published AS (
+        INSERT INTO artifacts (job_id, attempt, kind, bucket, object, generation, content_type, size_bytes, crc32c,
+                               filename, metadata)
+        SELECT w.id, w.attempt, f.kind, f.bucket, f.object, f.generation, f.content_type, f.size_bytes, f.crc32c,
+               f.filename, f.metadata
+        FROM won w, jsonb_to_recordset(w.artifacts) AS f(kind text, bucket text, object text, generation bigint,
+             content_type text, size_bytes bigint, crc32c text, filename text, metadata jsonb)
+    )
+    SELECT id, attempt FROM won""")
+
+
+def commit(connection: Connection, completions: Sequence[Completion]) -> set[Hold]:
+    """Publish results and artifacts of attempts that still hold their job; return those that did."""
+    if not completions:
+        return set()
+    return {Hold(row.id, row.attempt) for row in connection.execute(_COMMIT, _rows(completions))}
+
+
+_FAIL = text("""
+    WITH r AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint, error text, permanent boolean)
+    ), mine AS (
+        SELECT j.id FROM jobs j JOIN r USING (id)
+        WHERE j.attempt = r.attempt AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
+    ), ended AS (
+        UPDATE attempts a SET ended_at = now(), outcome = 'failed', error = r.error
+        FROM r JOIN mine USING (id) WHERE a.job_id = r.id AND a.attempt = r.attempt
+    )
+    UPDATE jobs j SET
+        failures = j.failures + 1, error = r.error, worker = NULL, lease_until = NULL, updated_at = now(), stage = '',
+        status = CASE WHEN r.permanent OR j.failures + 1 >= CAST(:most AS bigint) THEN 'failed' ELSE 'queued' END,
+        finished_at = CASE WHEN r.permanent OR j.failures + 1 >= CAST(:most AS bigint) THEN now() END,
+        queued_at = CASE WHEN r.permanent OR j.failures + 1 >= CAST(:most AS bigint) THEN j.queued_at ELSE now() END,
+        published_at = NULL,
+        not_before = now() + make_interval(secs =>
+            least(CAST(:base AS float8) * 2 ^ j.failures, CAST(:longest AS float8)) * (0.5 + random() / 2))
+    FROM r JOIN mine USING (id) WHERE j.id = r.id
+    RETURNING j.id, j.attempt, j.status""")
+
+
+def fail(connection: Connection, failures: Sequence[Failure], backoff: Backoff) -> dict[Hold, JobStatus]:
+    """Count a failure of each attempt that still holds its job; return where the job stands now (queued or failed)."""
+    if not failures:
+        return {}
+    limits = {"base": backoff.base_seconds, "longest": backoff.longest_seconds, "most": backoff.failures}
+    rows = connection.execute(_FAIL, _rows(failures) | {key: str(value) for key, value in limits.items()})
+    return {Hold(row.id, row.attempt): JobStatus(row.status) for row in rows}
+
+
+_RELEASE = text("""
+    WITH r AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint)
+    ), mine AS (
+        SELECT j.id, j.attempt FROM jobs j JOIN r USING (id)
+        WHERE j.attempt = r.attempt AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
+    ), ended AS (
+        UPDATE attempts a SET ended_at = now(), outcome = :outcome, error = :reason
+        FROM mine m WHERE a.job_id = m.id AND a.attempt = m.attempt
+    )
+    UPDATE jobs j SET status = 'queued', worker = NULL, lease_until = NULL, published_at = NULL, stage = '',
+           not_before = now(), queued_at = now(), updated_at = now()
+    FROM mine m WHERE j.id = m.id
+    RETURNING j.id, j.attempt""")
+
+
+def release(connection: Connection, holds: Sequence[Hold], *, outcome: Outcome, reason: str) -> set[Hold]:
+    """Give jobs back to the queue without counting a failure; return those that were still held."""
+    if not holds:
+        return set()
+    rows = connection.execute(_RELEASE, _rows(holds) | {"outcome": outcome.value, "reason": reason})
+    return {Hold(row.id, row.attempt) for row in rows}
+
+
+_EXPIRE = text("""
+    WITH late AS (
+        SELECT id, attempt FROM jobs
+        WHERE status = 'running' AND lease_until < now()
+          AND pg_postmaster_start_time() + make_interval(secs => :lease) < now()
+        ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+    ), ended AS (
+        UPDATE attempts a SET ended_at = now(), outcome = 'lost', error = 'The worker vanished and its lease ran out.'
+        FROM late l WHERE a.job_id = l.id AND a.attempt = l.attempt
+    )
+    UPDATE jobs j SET status = 'queued', worker = NULL, lease_until = NULL, published_at = NULL, stage = '',
+           not_before = now(), queued_at = now(), updated_at = now()
+    FROM late l WHERE j.id = l.id
+    RETURNING j.id, j.attempt""")
+
+
+def expire(connection: Connection, *, lease_seconds: float, most: int) -> list[Hold]:
+    """Queue jobs again whose worker let the lease run out.
+
+    Nothing expires before the database has been up for one lease time: its absence kept workers from renewing.
+    """
+    rows = connection.execute(_EXPIRE, {"lease": lease_seconds, "most": most})
+    return [Hold(row.id, row.attempt) for row in rows]
+
+
+_HELD_BY = text("""
+    SELECT j.id, j.attempt, a.steps_stored FROM jobs j JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt
+    WHERE j.status = 'running' AND j.worker = :worker ORDER BY j.id""")
+
+
+def recover(connection: Connection, worker: str, backoff: Backoff) -> tuple[set[Hold], dict[Hold, JobStatus]]:
+    """Settle what an agent of this same boot held when it died; return what was released and what was failed.
+
+    A job that had stored a step since is simply released; one that had not counts one failure, so that a file that
+    kills the agent cannot do so for ever.
+    """
+    held = connection.execute(_HELD_BY, {"worker": worker}).all()
+    moved = [Hold(row.id, row.attempt) for row in held if row.steps_stored]
+    stuck = [Failure(row.id, row.attempt, "The worker process died while it held this file.", permanent=False)
+             for row in held if not row.steps_stored]  # fmt: skip
+    released = release(connection, moved, outcome=Outcome.LOST, reason="The worker process died and came back.")
+    return released, fail(connection, stuck, backoff)
+
+
+_CANCEL = text("""
+    WITH live AS (
+        SELECT id, attempt, status FROM jobs
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND status IN ('queued', 'running') ORDER BY id FOR UPDATE
+    ), ended AS (
+        UPDATE attempts a SET ended_at = now(), outcome = 'cancelled', error = :reason
+        FROM live l WHERE l.status = 'running' AND a.job_id = l.id AND a.attempt = l.attempt
+    )
+    UPDATE jobs j SET status = 'cancelled', worker = NULL, lease_until = NULL, stage = '', error = :reason,
+           finished_at = now(), updated_at = now()
+    FROM live l WHERE j.id = l.id
+    RETURNING j.id""")
+
+
+def cancel(connection: Connection, ids: Sequence[uuid.UUID], *, reason: str) -> set[uuid.UUID]:
+    """Stop jobs that are queued or running; their workers notice at the next renewal. Return those that were."""
+    rows = connection.execute(_CANCEL, {"ids": "{" + ",".join(map(str, ids)) + "}", "reason": reason})
+    return set(rows.scalars())
+
+
+_RETRY = text("""
+    UPDATE jobs SET status = 'queued', failures = 0, error = NULL, progress = 0, stage = '', published_at = NULL, worker = NULL,
+           not_before = now(), queued_at = now(), finished_at = NULL, updated_at = now()
+    WHERE id IN (SELECT id FROM jobs WHERE id = ANY(CAST(:ids AS uuid[])) AND status IN ('failed', 'cancelled')
+                 ORDER BY id FOR UPDATE)
+      AND status IN ('failed', 'cancelled')
+    RETURNING id, attempt""")
+
+
+def retry(connection: Connection, ids: Sequence[uuid.UUID]) -> list[Pending]:
+    """Queue failed or cancelled jobs again, with their failures forgotten; return those that were."""
+    rows = connection.execute(_RETRY, {"ids": "{" + ",".join(map(str, ids)) + "}"})
+    return [Pending(row.id, row.attempt) for row in rows]
+
+
+_SUPERSEDE_HELD = text("""
+    WITH r AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint)
+    ), mine AS (
+        SELECT j.id, j.attempt FROM jobs j JOIN r USING (id)
+        WHERE j.attempt = r.attempt AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
+    ), ended AS (
+        UPDATE attempts a SET ended_at = now(), outcome = 'cancelled', error = :reason
+        FROM mine m WHERE a.job_id = m.id AND a.attempt = m.attempt
+    )
+    UPDATE jobs j SET status = 'superseded', worker = NULL, lease_until = NULL, stage = '', error = :reason,
+           finished_at = now(), updated_at = now()
+    FROM mine m WHERE j.id = m.id
+    RETURNING j.id, j.attempt""")
+
+
+def supersede(connection: Connection, holds: Sequence[Hold], *, reason: str) -> set[Hold]:
+    """End jobs whose source its holder found overwritten or deleted; return those that were still held."""
+    if not holds:
+        return set()
+    return {Hold(r.id, r.attempt) for r in connection.execute(_SUPERSEDE_HELD, _rows(holds) | {"reason": reason})}
+
+
+_SUPERSEDE_DELETED = text("""
+    UPDATE jobs SET status = 'superseded', finished_at = now(), updated_at = now(),
+           error = 'The file was deleted before it was processed.'
+    WHERE bucket = :bucket AND object = :object AND generation = CAST(:generation AS bigint) AND status = 'queued'
+    RETURNING id""")
+
+
+def supersede_deleted(connection: Connection, bucket: str, name: str, generation: int) -> list[uuid.UUID]:
+    """End queued jobs of an object generation that no longer exists."""
+    rows = connection.execute(_SUPERSEDE_DELETED, {"bucket": bucket, "object": name, "generation": generation})
+    return list(rows.scalars())

@@ -1,0 +1,81 @@
+"""Objects in Cloud Storage: how they are named, which are ignored, and how uploads are named."""
+
+import re
+import unicodedata
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+#: Metadata of an uploaded object that says whose it is, which pipeline it is for, and with which settings.
+OWNER_METADATA = "owner"
+PIPELINE_METADATA = "pipeline"
+SETTINGS_METADATA = "settings"
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+#: Endings that browsers and transfer tools give to files they have not finished.
+_UNFINISHED = (".part", ".partial", ".crdownload", ".tmp", ".gstmp", "_.gstmp")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName:
+    """``gs://bucket/name``, perhaps with a generation."""
+
+    bucket: str
+    name: str
+    generation: int | None = None
+
+    @property
+    def uri(self) -> str:
+        """``gs://bucket/name`` without the generation."""
+        return f"gs://{self.bucket}/{self.name}"
+
+
+def parse_uri(uri: str) -> ObjectName:
+    """Read ``gs://bucket/name`` or ``gs://bucket/name#generation``.
+
+    Raises:
+        ValueError: it is not such a URI; the message says why.
+    """
+    if not uri.startswith("gs://"):
+        raise ValueError(f"{uri!r} does not start with gs://")
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise ValueError(f"{uri!r} names no valid bucket")
+    generation = None
+    if match := re.fullmatch(r"(.+)#(\d{1,19})", name):
+        name, generation = match[1], int(match[2])
+    if not name or len(name.encode()) > 1024:
+        raise ValueError(f"{uri!r} names no object (1 to 1024 bytes)")
+    return ObjectName(bucket, name, generation)
+
+
+def is_ignored(name: str) -> bool:
+    """Tell whether an object is no upload: a folder marker, or the unfinished file of a transfer tool."""
+    return name.endswith("/") or name.lower().endswith(_UNFINISHED) or "gcs.resumable" in name
+
+
+def safe_filename(filename: str) -> str:
+    """Make a file name that is safe in object names, headers and on every file system, and still readable."""
+    base = unicodedata.normalize("NFC", filename).replace("\\", "/").rsplit("/", 1)[-1]
+    base = re.sub(r"[\x00-\x1f\x7f\"#%&*:;<>?\[\]^`{|}]", "_", base)
+    base = re.sub(r"\s+", " ", base).strip(" .")
+    stem, dot, extension = base.rpartition(".")
+    if not dot or len(extension.encode()) > 16:
+        stem, dot, extension = base, "", ""
+    stem_bytes = stem.encode()[: 180 - len((dot + extension).encode())]
+    return (stem_bytes.decode(errors="ignore") + dot + extension) or "file"
+
+
+def upload_name(filename: str, upload_id: uuid.UUID, now: datetime) -> str:
+    """Name a new upload: ``<UTC hour as 20251203T15Z>/<upload id>/<safe filename>``."""
+    return f"{now.astimezone(UTC):%Y%m%dT%HZ}/{upload_id}/{safe_filename(filename)}"
+
+
+def attempt_prefix(job_id: uuid.UUID, attempt: int) -> str:
+    """Prefix of one attempt's outputs in the result bucket."""
+    return f"{job_id}/{attempt}/"
+
+
+def steps_prefix(job_id: uuid.UUID) -> str:
+    """Prefix of a job's stored steps in the result bucket."""
+    return f"steps/{job_id}/"

@@ -1,0 +1,65 @@
+"""Which pipeline an object goes to: the one that was asked for, else the first that accepts its content type."""
+
+import mimetypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from shared.models import PipelineRow
+
+#: Pipeline name of objects that none accepts; they are recorded as failed, so that people see why.
+UNROUTED = "none"
+_GENERIC = ("application/octet-stream", "binary/octet-stream", "")
+#: Types that the standard table does not know on every machine.
+_EXTRA = {
+    ".avif": "image/avif",
+    ".heic": "image/heic",
+    ".heif": "image/heif",
+    ".webp": "image/webp",
+    ".opus": "audio/opus",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A pipeline and the content types it accepts (``image/*`` matches every image)."""
+
+    name: str
+    accepts: tuple[str, ...]
+
+    def takes(self, content_type: str) -> bool:
+        """Tell whether this pipeline accepts a content type."""
+        return any(
+            content_type == pattern or (pattern.endswith("/*") and content_type.startswith(pattern[:-1]))
+            for pattern in self.accepts
+        )
+
+
+def content_type_of(claimed: str, name: str) -> str:
+    """Return the claimed content type without parameters, or the one the name suggests if the claim says nothing."""
+    plain = claimed.partition(";")[0].strip().lower()
+    if plain not in _GENERIC:
+        return plain
+    ending = "." + name.rsplit(".", 1)[-1].lower()
+    return _EXTRA.get(ending) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def route(offers: Sequence[Offer], *, asked: str | None, content_type: str, name: str) -> tuple[str, str | None]:
+    """Return (pipeline, None), or (name to record it under, why nothing can process it)."""
+    if asked is not None:
+        if any(offer.name == asked for offer in offers):
+            return asked, None
+        known = ", ".join(offer.name for offer in offers) or "none"
+        return asked, f"There is no pipeline named {asked!r}. Installed: {known}."
+    kind = content_type_of(content_type, name)
+    for offer in offers:
+        if offer.takes(kind):
+            return offer.name, None
+    return UNROUTED, f"No installed pipeline accepts {kind} files."
+
+
+def installed_offers(connection: Connection) -> list[Offer]:
+    """Read what the deployed worker image can do, in the order of names."""
+    rows = connection.execute(select(PipelineRow.name, PipelineRow.accepts).order_by(PipelineRow.name))
+    return [Offer(row.name, tuple(row.accepts)) for row in rows]

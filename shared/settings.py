@@ -1,0 +1,217 @@
+"""Every setting of every process, read from the environment once and checked before anything starts."""
+
+from functools import cache
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """One or more settings are missing or wrong; the message names each by its environment variable."""
+
+
+class Settings(BaseSettings):
+    """What all processes share. ``SPOTMILL_`` is the prefix unless a field names another variable."""
+
+    model_config = SettingsConfigDict(env_prefix="SPOTMILL_", extra="ignore", frozen=True, populate_by_name=True)
+
+    project: str = Field(validation_alias=AliasChoices("GOOGLE_CLOUD_PROJECT", "project"), description="Project id.")
+    region: str = Field("us-central1", description="Region of the instance group and of the buckets.")
+
+    database_url: str | None = Field(
+        None,
+        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        description="postgresql+pg8000:// URL of this process's own database role. Not set in the cloud.",
+    )
+    database_instance: str | None = Field(
+        None,
+        description="Cloud SQL instance (project:region:name), reached through the connector with IAM.",
+    )
+    database_name: str = Field("spotmill", description="Database on the Cloud SQL instance.")
+    database_user: str | None = Field(
+        None, description="IAM database user (a service account without .gserviceaccount.com)."
+    )
+    database_pool_size: int = Field(4, ge=1, le=50, description="Connections that one process keeps open at most.")
+    database_timeout_seconds: float = Field(10, gt=0, description="Seconds to wait for a connection or a statement.")
+
+    upload_bucket: str = Field(description="Bucket that people and systems put media into.")
+    result_bucket: str = Field(description="Bucket for results and stored steps.")
+    jobs_topic: str = Field("spotmill-jobs", description="Topic that says 'look at job X now'.")
+    jobs_subscription: str = Field("spotmill-jobs", description="Pull subscription of the workers.")
+    ingest_topic: str = Field("spotmill-ingest", description="Topic for other systems: {'uri': 'gs://...'}.")
+    instance_group: str = Field("spotmill-workers", description="Regional managed instance group of the workers.")
+    compute_endpoint: str | None = Field(None, description="Base URL of the Compute API; None is Google's own.")
+
+    lease_seconds: int = Field(40, ge=5, description="Seconds a worker owns a job without renewing its lease.")
+    max_failures: int = Field(5, ge=1, description="Failures after which a job is failed for good.")
+    backoff_seconds: float = Field(10, gt=0, description="Wait before the first retry, in seconds; doubled each time.")
+    backoff_max_seconds: float = Field(600, gt=0, description="Longest wait before a retry, in seconds.")
+    max_workers: int = Field(2, ge=1, le=1000, description="Most VMs a run may ask for.")
+    worker_slots: int = Field(2, ge=1, le=256, description="Jobs that one VM works on at once.")
+    vm_hourly_usd: float | None = Field(
+        None, ge=0, description="Price of one worker VM in USD per hour; None shows no cost."
+    )
+
+    log_format: Literal["json", "console", "auto"] = Field(
+        "auto", description="json for Cloud Logging, console for people."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level written.")
+
+    @model_validator(mode="after")
+    def _one_database(self) -> Self:
+        if (self.database_url is None) == (self.database_instance is None):
+            raise ValueError("set either DATABASE_URL or SPOTMILL_DATABASE_INSTANCE")
+        if self.database_instance is not None and self.database_user is None:
+            raise ValueError("SPOTMILL_DATABASE_INSTANCE needs SPOTMILL_DATABASE_USER")
+        return self
+
+    @property
+    def jobs_topic_path(self) -> str:
+        """Full name of the jobs topic."""
+        return f"projects/{self.project}/topics/{self.jobs_topic}"
+
+    @property
+    def jobs_subscription_path(self) -> str:
+        """Full name of the jobs subscription."""
+        return f"projects/{self.project}/subscriptions/{self.jobs_subscription}"
+
+
+class DispatcherSettings(Settings):
+    """What the dispatcher needs besides."""
+
+    tick_topic: str = Field("spotmill-tick", description="Topic of the Cloud Scheduler ticks.")
+    budget_topic: str = Field("spotmill-budget", description="Topic of budget notifications.")
+    allowed_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Buckets besides the upload bucket that ingest messages may name, comma-separated."
+    )
+    tick_max_age_seconds: int = Field(90, ge=1, description="A tick older than this is acknowledged unrun, in seconds.")
+    republish_after_seconds: int = Field(
+        6 * 86400,
+        ge=60,
+        description="Publish a queued job again after this many seconds; below the subscription's retention.",
+    )
+    publish_batch: int = Field(1000, ge=1, le=10000, description="Jobs that one tick publishes in one batch.")
+    worker_gone_seconds: int = Field(
+        120, ge=10, description="A worker unseen for this many seconds and not in the group is gone."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_buckets(cls, values: dict[str, object]) -> dict[str, object]:
+        for key in ("allowed_buckets", "SPOTMILL_ALLOWED_BUCKETS"):
+            raw = values.get(key)
+            if isinstance(raw, str):
+                values[key] = tuple(part.strip() for part in raw.split(",") if part.strip())
+        return values
+
+
+class WorkerSettings(Settings):
+    """What a worker needs besides."""
+
+    boot_id: str | None = Field(None, description="Identity of this boot; None reads the kernel's boot id.")
+    scratch_dir: str | None = Field(
+        None, description="Directory for the files of running jobs; None is the system's temporary one."
+    )
+    renew_seconds: float = Field(15, gt=0, description="Seconds between renewals of SQL lease and ack deadline.")
+    ack_deadline_seconds: int = Field(
+        60, ge=10, le=600, description="Ack deadline that a renewal asks for, in seconds."
+    )
+    heartbeat_seconds: float = Field(
+        2, gt=0, description="Seconds between looks at the worker's own row (drain, stop)."
+    )
+    idle_seconds: float = Field(
+        180, ge=1, description="Seconds without a due job after which a worker marks itself leaving."
+    )
+    preemption_notice_seconds: float = Field(
+        30, ge=0, description="Notice the VM template asks for, in seconds: 0, 30 or 120."
+    )
+    max_run_seconds: int = Field(24 * 3600, ge=1, description="Longest time one attempt may run, in seconds.")
+    max_stall_seconds: int = Field(
+        900, ge=1, description="Longest time without progress before an attempt is ended, in seconds."
+    )
+    child_memory_bytes: int = Field(
+        8 * 1024**3, ge=64 * 1024**2, description="Address space that one pipeline process may use, in bytes."
+    )
+    child_user: str | None = Field(None, description="User that pipeline processes run as; None keeps the agent's.")
+    child_max_jobs: int = Field(200, ge=1, description="Jobs after which a warm pipeline process is replaced.")
+    step_max_bytes: int = Field(5 * 1024**3, ge=1, description="Largest value one step may store, in bytes.")
+
+
+class WebSettings(Settings):
+    """What the web service needs besides."""
+
+    web_url: str = Field("http://127.0.0.1:8080", description="Origin under which browsers reach the web service.")
+    iap_audience: str | None = Field(None, description="Expected audience of the IAP assertion. Required in the cloud.")
+    dev_user: str | None = Field(
+        None, description="E-mail of the development user; refused unless the service is on loopback."
+    )
+    admins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="E-mails of people who see all jobs, comma-separated."
+    )
+    signer_key: str | None = Field(
+        None, description="Path of a service-account key that signs URLs; None signs through IAM signBlob. Local only."
+    )
+    signer_email: str | None = Field(
+        None, description="Service account whose IAM signBlob signs URLs; None asks the metadata server."
+    )
+    storage_public_url: str | None = Field(
+        None, description="Base URL of Cloud Storage for browsers; None is Google's own."
+    )
+    signed_url_seconds: int = Field(900, ge=60, le=604800, description="Life of a signed URL, in seconds.")
+    upload_max_bytes: int = Field(5 * 1024**4, ge=1, description="Largest file that may be uploaded, in bytes.")
+    upload_put_max_bytes: int = Field(
+        8 * 1024**2, ge=0, description="Largest upload sent by one PUT, in bytes; larger ones resume."
+    )
+    form_upload_max_bytes: int = Field(32 * 1024**2, ge=1, description="Largest plain form upload, in bytes.")
+    page_size: int = Field(50, ge=1, le=200, description="Jobs on one page of a listing unless asked otherwise.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_admins(cls, values: dict[str, object]) -> dict[str, object]:
+        for key in ("admins", "SPOTMILL_ADMINS"):
+            raw = values.get(key)
+            if isinstance(raw, str):
+                values[key] = tuple(part.strip().lower() for part in raw.split(",") if part.strip())
+        return values
+
+    @model_validator(mode="after")
+    def _someone_can_sign_in(self) -> Self:
+        if (self.iap_audience is None) == (self.dev_user is None):
+            raise ValueError(
+                "set SPOTMILL_IAP_AUDIENCE (in the cloud) or SPOTMILL_DEV_USER (on loopback), and not both"
+            )
+        return self
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def _variable(kind: type[Settings], location: tuple[int | str, ...]) -> str:
+    """Name the environment variable of a field, as a person would set it."""
+    name = str(location[0]) if location else ""
+    field = kind.model_fields.get(name)
+    alias = field.validation_alias if field else None
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return name if name.isupper() else f"SPOTMILL_{name.upper()}"
+
+
+@cache
+def load(kind: type[S]) -> S:
+    """Read the settings of one process.
+
+    Raises:
+        SettingsError: a variable is missing or wrong; every one is named, with what was expected.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            if problem["loc"]:
+                given = "" if problem["type"] == "missing" else f" (is {problem['input']!r})"
+                lines.append(f"{_variable(kind, problem['loc'])}: {problem['msg']}{given}")
+            else:
+                lines.append(problem["msg"].removeprefix("Value error, "))
+        raise SettingsError("; ".join(lines)) from None
