@@ -1,12 +1,15 @@
 """The few calls to Compute that the fleet needs, and applying a plan under the fleet lock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.credentials import AnonymousCredentials
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import compute_v1
+from requests.exceptions import RequestException
 from sqlalchemy import Connection, text
 
 from shared import runs, workers
@@ -20,11 +23,22 @@ _ON_THEIR_WAY_OUT = ("ABANDONING", "DELETING")
 log = structlog.get_logger()
 
 
-class InstanceGroup:
-    """The regional managed instance group of the workers.
+class ComputeError(Exception):
+    """Compute refused a call or cannot be reached; the text is its own, for people to read."""
 
-    Every call raises ``google.api_core.exceptions.GoogleAPICallError`` when Compute refuses or cannot be reached.
-    """
+
+@contextmanager
+def _compute_errors() -> Iterator[None]:
+    try:
+        yield
+    except (GoogleAPICallError, RetryError) as error:
+        raise ComputeError(error.message) from error
+    except (RequestException, GoogleAuthError) as error:
+        raise ComputeError(f"The Compute API cannot be reached: {type(error).__name__}") from error
+
+
+class InstanceGroup:
+    """The regional managed instance group of the workers. Every call may raise ``ComputeError``."""
 
     def __init__(self, settings: Settings) -> None:
         self._names: dict[str, Any] = {
@@ -40,6 +54,7 @@ class InstanceGroup:
             }
         self._client = compute_v1.RegionInstanceGroupManagersClient(**options)
 
+    @_compute_errors()
     def look(self) -> Group:
         """Read the target size and the VMs that are not being deleted."""
         group = self._client.get(**self._names, timeout=_DEADLINE_SECONDS)
@@ -49,6 +64,7 @@ class InstanceGroup:
         )
         return Group(group.target_size, names)
 
+    @_compute_errors()
     def problem(self) -> str | None:
         """Return the group's latest error in its own words: a stockout, an exhausted quota."""
         errors = list(self._client.list_errors(**self._names, timeout=_DEADLINE_SECONDS))
@@ -57,10 +73,12 @@ class InstanceGroup:
         newest = max(errors, key=lambda e: e.timestamp)
         return f"{newest.error.code}: {newest.error.message}"
 
+    @_compute_errors()
     def raise_to(self, size: int) -> None:
         """Ask for ``size`` VMs. The caller knows that the target is smaller now."""
         self._client.resize(**self._names, size=size, timeout=_DEADLINE_SECONDS)
 
+    @_compute_errors()
     def delete(self, instances: Sequence[str], zones: dict[str, str]) -> None:
         """Delete VMs by name, which lowers the target by as many."""
         urls = [f"zones/{zones[name]}/instances/{name}" for name in instances if name in zones]
@@ -75,6 +93,7 @@ class InstanceGroup:
             timeout=_DEADLINE_SECONDS,
         )
 
+    @_compute_errors()
     def zones(self) -> dict[str, str]:
         """Map the name of each VM of the group to its zone."""
         managed = self._client.list_managed_instances(**self._names, timeout=_DEADLINE_SECONDS)
@@ -119,7 +138,4 @@ def _problem_of(group: InstanceGroup, seen: Group, todo: Plan) -> str | None:
     """Say what keeps the group from its target, if something does."""
     if (todo.target or seen.target) <= len(seen.instances) or todo.target is not None:
         return None
-    try:
-        return group.problem()
-    except GoogleAPICallError as error:
-        return f"The instance group cannot be read: {error.message}"
+    return group.problem()

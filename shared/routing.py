@@ -2,7 +2,8 @@
 
 import mimetypes
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -27,6 +28,7 @@ class Offer:
 
     name: str
     accepts: tuple[str, ...]
+    settings_schema: dict[str, Any] = field(default_factory=dict)
 
     def takes(self, content_type: str) -> bool:
         """Tell whether this pipeline accepts a content type."""
@@ -61,5 +63,7 @@ def route(offers: Sequence[Offer], *, asked: str | None, content_type: str, name
 
 def installed_offers(connection: Connection) -> list[Offer]:
     """Read what the deployed worker image can do, in the order of names."""
-    rows = connection.execute(select(PipelineRow.name, PipelineRow.accepts).order_by(PipelineRow.name))
-    return [Offer(row.name, tuple(row.accepts)) for row in rows]
+    rows = connection.execute(
+        select(PipelineRow.name, PipelineRow.accepts, PipelineRow.settings_schema).order_by(PipelineRow.name)
+    )
+    return [Offer(row.name, tuple(row.accepts), row.settings_schema) for row in rows]

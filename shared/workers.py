@@ -89,10 +89,8 @@ def end(connection: Connection, worker: str, reason: str) -> None:
 
 
 _ALIVE = text("""
-    SELECT w.id, w.instance, w.state, w.slots, w.started_at, w.last_seen,
-           extract(epoch FROM now() - w.last_seen) AS silent_seconds,
-           (SELECT count(*) FROM jobs j WHERE j.status = 'running' AND j.worker = w.id) AS jobs
-    FROM workers w WHERE w.state <> 'gone' ORDER BY w.started_at""")
+    SELECT id, instance, state, slots, started_at, last_seen, extract(epoch FROM now() - last_seen) AS silent_seconds, jobs
+    FROM fleet_workers() ORDER BY started_at""")
 
 
 @dataclass(frozen=True, slots=True)

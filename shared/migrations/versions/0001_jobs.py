@@ -213,6 +213,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     FROM jobs WHERE status IN ('queued', 'running')
 $$;
 
+-- The workers that are not gone, with the number of jobs each holds, whoever owns them.
+CREATE FUNCTION fleet_workers()
+RETURNS TABLE (id text, instance text, state text, slots bigint, started_at timestamptz, last_seen timestamptz, jobs bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT w.id, w.instance, w.state, w.slots, w.started_at, w.last_seen,
+           (SELECT count(*) FROM jobs j WHERE j.status = 'running' AND j.worker = w.id)
+    FROM workers w WHERE w.state <> 'gone'
+$$;
+
 CREATE FUNCTION run_jobs_done(since timestamptz) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT count(*) FROM jobs WHERE finished_at >= since AND status IN ('succeeded', 'failed') AND attempt > 0

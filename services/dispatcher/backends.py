@@ -1,0 +1,45 @@
+"""What the handlers talk to, opened once for each process and on first use."""
+
+from functools import cached_property
+from typing import Any
+
+from google.cloud.pubsub_v1 import PublisherClient
+from google.cloud.storage import Client as StorageClient
+from sqlalchemy import Engine
+
+from shared import queue
+from shared.compute import InstanceGroup
+from shared.database import open_engine
+from shared.lifecycle import Pending
+from shared.settings import DispatcherSettings
+
+
+class Backends:
+    """The database, the queue, the buckets and the instance group of one dispatcher."""
+
+    def __init__(self, settings: DispatcherSettings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The database, under the dispatcher's own role."""
+        return open_engine(self.settings)
+
+    @cached_property
+    def publisher(self) -> PublisherClient:
+        """The publisher of job messages."""
+        return queue.open_publisher()
+
+    @cached_property
+    def storage(self) -> Any:
+        """The storage client; it takes STORAGE_EMULATOR_HOST from the environment."""
+        return StorageClient(project=self.settings.project)
+
+    @cached_property
+    def group(self) -> InstanceGroup:
+        """The workers' instance group."""
+        return InstanceGroup(self.settings)
+
+    def publish(self, pending: list[Pending]) -> None:
+        """Announce queued jobs to the workers."""
+        queue.publish(self.engine, self.publisher, self.settings, pending)

@@ -1,0 +1,88 @@
+"""A minute has passed: put right whatever nobody else would."""
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy import text
+
+from services.dispatcher.backends import Backends
+from services.dispatcher.reconcile import reconcile
+from shared import compute, lifecycle, workers
+from shared.messages import Tick
+
+#: Jobs whose lease ran out that one transaction queues again.
+_EXPIRE_BATCH = 1000
+#: Batches that one tick works through at most; the next tick goes on.
+_MOST_BATCHES = 50
+
+log = structlog.get_logger()
+
+
+def handle(backends: Backends, data: bytes, published_at: datetime) -> None:
+    """Queue lost jobs again, publish what is due, fit the fleet, fold the counts; safe to run twice at once.
+
+    A tick that waited too long is dropped: a fresh one is behind it.
+    """
+    tick = Tick.parse(data or b"{}")
+    if tick.task == "reconcile":
+        reconcile(backends)
+        return
+    with backends.engine.connect() as connection:
+        now: datetime = connection.execute(text("SELECT now()")).scalar_one()
+    age = (now - published_at).total_seconds()
+    if age > backends.settings.tick_max_age_seconds:
+        log.info("tick.stale", age_seconds=round(age))
+        return
+    _expire(backends)
+    publish_due(backends)
+    _fit_fleet(backends)
+    with backends.engine.begin() as connection:
+        connection.execute(text("SELECT fold_job_counts()"))
+
+
+def _expire(backends: Backends) -> None:
+    for _ in range(_MOST_BATCHES):
+        with backends.engine.begin() as connection:
+            lost = lifecycle.expire(connection, lease_seconds=backends.settings.lease_seconds, most=_EXPIRE_BATCH)
+        for hold in lost:
+            log.warning("job.lost", job=str(hold.id), attempt=hold.attempt)
+        if len(lost) < _EXPIRE_BATCH:
+            return
+
+
+def publish_due(backends: Backends) -> int:
+    """Publish due jobs that no live message announces; return how many."""
+    settings, total = backends.settings, 0
+    for _ in range(_MOST_BATCHES):
+        with backends.engine.begin() as connection:
+            due = lifecycle.unpublished(
+                connection,
+                republish_after_seconds=settings.republish_after_seconds,
+                most=settings.publish_batch,
+            )
+        backends.publish(due)
+        total += len(due)
+        if len(due) < settings.publish_batch:
+            break
+    if total:
+        log.info("tick.published", jobs=total)
+    return total
+
+
+def _fit_fleet(backends: Backends) -> None:
+    """Apply the fleet function. Compute being away must not keep the queue from moving, nor the tick from its rest."""
+    settings = backends.settings
+    try:
+        with backends.engine.begin() as connection:
+            compute.apply(connection, backends.group, settings)
+        present = backends.group.look().instances
+    except compute.ComputeError as error:
+        log.warning("fleet.unreachable", error=str(error))
+        return
+    with backends.engine.begin() as connection:
+        gone = [
+            worker.id
+            for worker in workers.alive(connection)
+            if worker.instance not in present and worker.silent_seconds > settings.worker_gone_seconds
+        ]
+        workers.mark_gone(connection, gone, "Its VM no longer exists.")
