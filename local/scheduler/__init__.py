@@ -1,0 +1,1 @@
+"""Cloud Scheduler for one machine: publishes messages when it is time."""
