@@ -1,0 +1,49 @@
+"""One unary pull: it waits for the first messages, then leaves with what there is."""
+
+import asyncio
+
+from local.pubsub.leases import Lease
+from local.pubsub.subscription import Subscription
+
+#: A response stays well below the 10 MB that the real service puts into one.
+_MAX_RESPONSE_BYTES = 8 << 20
+
+
+class Pull:
+    """A taker of at most ``max_messages`` for one request."""
+
+    def __init__(self, max_messages: int) -> None:
+        self._max_messages = max_messages
+        self._leases: list[Lease] = []
+        self._received: list[bytes] = []
+        self._bytes = 0
+        self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def serve(self, subscription: Subscription, wait_seconds: float) -> bytes:
+        """Return a PullResponse, an empty one if nothing arrives in time."""
+        subscription.enter(self)
+        try:
+            if not self._received and wait_seconds > 0:
+                await asyncio.wait([self._first], timeout=wait_seconds)
+        except asyncio.CancelledError:
+            subscription.leave(self)
+            subscription.unsend(self._leases)
+            raise
+        subscription.leave(self)
+        return b"".join(self._received)
+
+    def room(self) -> int:
+        return 0 if self._bytes >= _MAX_RESPONSE_BYTES else self._max_messages - len(self._received)
+
+    def ack_deadline_seconds(self) -> int:
+        return 0
+
+    def take(self, lease: Lease, received: bytes) -> None:
+        self._leases.append(lease)
+        self._received.append(received)
+        self._bytes += len(received)
+        if not self._first.done():
+            self._first.set_result(None)
+
+    def released(self, size_bytes: int) -> None:
+        """A unary pull has no flow control: it counts nothing."""

@@ -1,0 +1,147 @@
+"""One streaming pull: what it was sent, what it may still be sent, and the responses on their way."""
+
+import asyncio
+from typing import Any
+
+import grpc
+from google.pubsub_v1.types import pubsub
+
+from local.pubsub import settings
+from local.pubsub.leases import Lease
+from local.pubsub.refusal import RefusedError, invalid
+from local.pubsub.subscription import Subscription
+
+_Response = pubsub.StreamingPullResponse.pb()
+
+#: What waits for the transport at any time: enough to fill a response, too little to hoard.
+_MAX_WAITING_MESSAGES = 500
+_MAX_WAITING_BYTES = 1 << 20
+
+
+class Stream:
+    """A taker whose room is its flow control (https://cloud.google.com/pubsub/docs/flow-control)."""
+
+    def __init__(self, subscription: Subscription, first: Any, context: Any) -> None:
+        self._subscription = subscription
+        self._context = context
+        self._max_messages = first.max_outstanding_messages
+        self._max_bytes = first.max_outstanding_bytes
+        self._ack_deadline_seconds = first.stream_ack_deadline_seconds
+        self._outstanding_messages = 0
+        self._outstanding_bytes = 0
+        self._waiting: list[tuple[Lease, bytes]] = []
+        self._waiting_bytes = 0
+        self._confirmations: list[bytes] = []
+        self._wake = asyncio.Event()
+        self._ended = False
+        self._refusal: RefusedError | None = None
+
+    async def serve(self, first: Any) -> None:
+        """Send messages and obey requests until the client closes its side or the subscription goes."""
+        properties = self._properties()
+        await self._context.write(properties)
+        self._subscription.enter(self)
+        requests = asyncio.get_running_loop().create_task(self._read(first))
+        try:
+            await self._write(properties)
+        finally:
+            requests.cancel()
+            self._subscription.leave(self)
+            self._subscription.unsend([lease for lease, _ in self._waiting])
+        if self._refusal is not None:
+            raise self._refusal
+
+    def room(self) -> int:
+        if self._ended or self._waiting_bytes >= _MAX_WAITING_BYTES:
+            return 0
+        if 0 < self._max_bytes <= self._outstanding_bytes:
+            return 0
+        room = _MAX_WAITING_MESSAGES - len(self._waiting)
+        return min(room, self._max_messages - self._outstanding_messages) if self._max_messages > 0 else room
+
+    def ack_deadline_seconds(self) -> int:
+        return int(self._ack_deadline_seconds)
+
+    def take(self, lease: Lease, received: bytes) -> None:
+        self._waiting.append((lease, received))
+        self._waiting_bytes += len(received)
+        self._outstanding_messages += 1
+        self._outstanding_bytes += lease.size_bytes
+        self._wake.set()
+
+    def released(self, size_bytes: int) -> None:
+        self._outstanding_messages -= 1
+        self._outstanding_bytes -= size_bytes
+
+    def end(self, refusal: RefusedError | None = None) -> None:
+        """Close the stream after what is already on its way."""
+        self._ended = True
+        self._refusal = self._refusal or refusal
+        self._wake.set()
+
+    async def _write(self, properties: bytes) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            sending, self._waiting, self._waiting_bytes = self._waiting, [], 0
+            if sending:
+                self._subscription.pump()  # fill the next response while this one is on its way
+                await self._context.write(b"".join([received for _, received in sending]) + properties)
+                self._subscription.pump()
+            elif self._ended:
+                return
+
+    async def _read(self, first: Any) -> None:
+        request = first
+        try:
+            while request is not grpc.aio.EOF:
+                self._obey(request)
+                request = await self._context.read()
+                if request is not grpc.aio.EOF:
+                    _check_later(request)
+        except RefusedError as refusal:
+            self.end(refusal)
+        else:
+            self.end()
+
+    def _obey(self, request: Any) -> None:
+        if request.stream_ack_deadline_seconds:
+            settings.check_deadline(request.stream_ack_deadline_seconds, minimum=10)
+            self._ack_deadline_seconds = request.stream_ack_deadline_seconds
+        if len(request.modify_deadline_ack_ids) != len(request.modify_deadline_seconds):
+            raise invalid("modify_deadline_seconds and modify_deadline_ack_ids must have the same size.")
+        for seconds in request.modify_deadline_seconds:
+            settings.check_deadline(seconds, minimum=0)
+        if request.ack_ids:
+            self._subscription.acknowledge(request.ack_ids)
+        if request.modify_deadline_ack_ids:
+            self._subscription.modify_deadlines(request.modify_deadline_ack_ids, request.modify_deadline_seconds)
+
+    def _properties(self) -> bytes:
+        config = self._subscription.config
+        response = _Response()
+        response.subscription_properties.exactly_once_delivery_enabled = config.enable_exactly_once_delivery
+        response.subscription_properties.message_ordering_enabled = config.enable_message_ordering
+        return bytes(response.SerializeToString())
+
+
+async def serve(subscription: Subscription, first: Any, context: Any) -> None:
+    """Serve one call, whose first request was read already.
+
+    Raises:
+        RefusedError: the request is wrong, or the subscription went away.
+    """
+    settings.check_deadline(first.stream_ack_deadline_seconds, minimum=10)
+    await Stream(subscription, first, context).serve(first)
+
+
+def _check_later(request: Any) -> None:
+    """Flow control and names are for the first request only."""
+    if (
+        request.subscription
+        or request.client_id
+        or request.max_outstanding_messages
+        or request.max_outstanding_bytes
+        or request.protocol_version
+    ):
+        raise invalid("Only the first request of a stream names the subscription, the client and the flow control.")
