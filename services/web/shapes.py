@@ -1,0 +1,235 @@
+"""The JSON of API v1: what goes in and what comes out. The pages show the same objects."""
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from shared.models import JobStatus, Outcome, StopMode, WorkerState
+
+
+class Shape(BaseModel):
+    """An answer. Times are UTC (RFC 3339), sizes are bytes."""
+
+    model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
+
+
+class Wish(BaseModel):
+    """A request body: JSON of exactly these members and types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Job(Shape):
+    """One object, one pipeline."""
+
+    id: uuid.UUID
+    bucket: str
+    object: str
+    generation: str = Field(description="A 64-bit number; a string, because JavaScript would round it.")
+    filename: str
+    pipeline: str
+    owner: str | None
+    size_bytes: int
+    content_type: str
+    status: JobStatus
+    progress: float = Field(description="From 0 to 1.")
+    stage: str
+    attempt: int = Field(description="How many times a worker took the job.")
+    failures: int
+    not_before: datetime = Field(description="A queued job is not taken before this time.")
+    waiting_for: Literal["a run", "its next try", "a worker"] | None = Field(
+        description="What a queued job waits for; null in any other state."
+    )
+    worker: str | None
+    error: str | None = Field(description="The latest failure, in words.")
+    result: dict[str, Any] | None
+    thumbnail_url: str | None = Field(description="Path of the artifact of kind 'thumbnail', if there is one.")
+    created_at: datetime
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    updated_at: datetime
+
+
+class Attempt(Shape):
+    """One time that a worker held the job."""
+
+    attempt: int
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: Outcome | None = Field(description="Null while it runs. Preempted and lost attempts are no failures.")
+    error: str | None
+    steps_stored: int
+    saved_seconds: float = Field(description="Work that stored steps of earlier attempts spared this one, in seconds.")
+
+
+class Artifact(Shape):
+    """One published file."""
+
+    id: uuid.UUID
+    kind: str
+    filename: str
+    content_type: str
+    size_bytes: int
+    metadata: dict[str, Any]
+    url: str = Field(description="Short-lived signed URL. /api/v1/artifacts/{id} always leads to a fresh one.")
+    created_at: datetime
+
+
+class JobDetail(Job):
+    """All there is to know about a job."""
+
+    settings: dict[str, Any]
+    attempts: list[Attempt]
+    artifacts: list[Artifact]
+
+
+class JobPage(Shape):
+    """A page of jobs, newest first."""
+
+    jobs: list[Job]
+    next_cursor: str | None = Field(description="Pass it as 'cursor' for the next page; null on the last one.")
+
+
+class Counts(Shape):
+    """How many jobs the caller may see in each state."""
+
+    queued: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    superseded: int = 0
+
+
+class HeldJob(Shape):
+    """A job that a worker holds. Somebody else's is shown without id and name."""
+
+    id: uuid.UUID | None
+    filename: str | None
+    pipeline: str
+    stage: str
+    progress: float
+
+
+class Instance(Shape):
+    """One boot of a VM."""
+
+    id: str
+    instance: str
+    zone: str
+    machine_type: str
+    state: WorkerState
+    started_at: datetime
+    last_seen: datetime
+    slots: int
+    jobs: list[HeldJob]
+
+
+class Workers(Shape):
+    """The fleet."""
+
+    target: int = Field(description="VMs that the instance group is to have.")
+    instances: list[Instance]
+
+
+class Run(Shape):
+    """One Run."""
+
+    id: uuid.UUID
+    state: Literal["running", "stopping", "ended"]
+    started_by: str
+    started_at: datetime
+    workers: int = Field(description="VMs asked for.")
+    stop_mode: StopMode | None
+    stopped_by: str | None
+    stopped_at: datetime | None
+    ended_at: datetime | None
+    end_reason: str | None
+    jobs_done: int
+    vm_seconds: float
+    cost_usd: float | None = Field(description="What its VMs have cost so far; null without a price in the settings.")
+    problem: str | None = Field(description="What keeps VMs from starting, in the words of Compute.")
+
+
+class Estimate(Shape):
+    """What working through the queue takes, judged by jobs that finished recently."""
+
+    seconds: float | None = Field(description="Null while nothing is known about the pipelines in the queue.")
+    workers_suggested: int
+    cost_usd: float | None
+
+
+class Queue(Shape):
+    """What the processing page shows above the list of jobs."""
+
+    counts: Counts
+    workers: Workers
+    run: Run | None
+    last_run: Run | None
+    estimate: Estimate
+    problem: str | None = Field(description="What a person should know: why no VM starts, for example.")
+
+
+class Upload(Shape):
+    """Where and how to send one file. The headers are part of the signature: send exactly these."""
+
+    upload_id: uuid.UUID
+    bucket: str
+    object: str
+    protocol: Literal["put", "resumable"] = Field(
+        description="put: one PUT of the whole file. resumable: POST, then PUT chunks to the answer's Location."
+    )
+    method: Literal["PUT", "POST"]
+    url: str
+    headers: dict[str, str]
+    expires_at: datetime
+
+
+class Health(Shape):
+    """The service answers."""
+
+    status: Literal["ok"]
+
+
+class NewUpload(Wish):
+    """A file that somebody wants to upload."""
+
+    filename: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    content_type: Annotated[str, StringConstraints(max_length=200)] = Field(
+        "", description="Media type as the browser knows it; empty: judged by the name."
+    )
+    size: Annotated[int, Field(ge=1, le=5 * 1024**4, description="Bytes.")]
+    pipeline: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+
+
+class NewRun(Wish):
+    """How many VMs should work; without a number, the suggested one."""
+
+    workers: Annotated[int, Field(ge=1)] | None = None
+
+
+class StopRun(Wish):
+    """drain: jobs at hand are finished first. now: they go back to the queue, without counting as a failure."""
+
+    mode: Literal["drain", "now"]
+
+
+class ProblemShape(Shape):
+    """An error as RFC 9457 describes it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list["FieldProblem"] = Field(default=[], description="Each part of the request that is wrong.")
+
+
+class FieldProblem(Shape):
+    """What is wrong with one part of the request."""
+
+    pointer: str = Field(description="JSON pointer into the body, or the name of a parameter.")
+    detail: str
