@@ -1,0 +1,64 @@
+"""The files that are published for an image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from worker.pipelines.images.formats import FORMATS, Format
+
+THUMBNAIL_SIDE = 100
+WEB_SIDES = (1600, 320)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """One published file. ``kind`` is the artifact's."""
+
+    kind: str
+    path: Path
+    content_type: str
+    width: int
+    height: int
+
+
+def write_renditions(picture: Any, source: Format, folder: Path, webp: Mapping[str, int]) -> list[Rendition]:
+    """Write every rendition of ``picture`` (its largest, as ``decode`` returns it), each made from the one before.
+
+    ``webp`` are the web renditions' ``Q`` and ``effort``.
+    """
+    web = FORMATS["webp"]
+    written = []
+    for side in WEB_SIDES:
+        picture = _shrink(picture, side)
+        written.append(_write(picture, f"web-{side}", web, folder, webp))
+    thumbnail = FORMATS[source.thumbnail]
+    picture = _shrink(picture, THUMBNAIL_SIDE)
+    written.append(_write(picture, "thumbnail", thumbnail, folder, webp if thumbnail is web else {}))
+    return written
+
+
+def _shrink(picture: Any, side: int) -> Any:
+    if max(picture.width, picture.height) <= side:
+        return picture
+    return picture.thumbnail_image(side, height=side, size="down").copy_memory()
+
+
+def _write(picture: Any, kind: str, target: Format, folder: Path, options: Mapping[str, int]) -> Rendition:
+    path = folder / f"{kind}.{target.extension}"
+    match target.name:
+        case "jpeg":
+            picture.jpegsave(str(path), Q=85, optimize_coding=True, keep="none")
+        case "png":
+            picture.pngsave(str(path), keep="none")
+        case "webp":
+            picture.webpsave(str(path), keep="none", **options)
+        case "avif":
+            picture.heifsave(str(path), compression="av1", Q=65, effort=4, keep="none")
+        case "tiff":
+            picture.tiffsave(str(path), compression="deflate", predictor="horizontal", keep="none")
+        case "gif":
+            picture.gifsave(str(path), keep="none")
+        case _:
+            raise ValueError(f"nothing writes {target.label}")
+    return Rendition(kind, path, target.content_type, picture.width, picture.height)
