@@ -14,7 +14,7 @@ from local.supervisor import Program
 
 # -P: what lies in the current directory must never be imported in place of a library.
 PYTHON = (sys.executable, "-P")
-SPOTMILL = (*PYTHON, "-c", "from spotmill.cli import main; main()")
+SPOTMILL = (*PYTHON, "-m", "spotmill")
 DISPATCHER_SOURCE = Path(__file__).parents[1] / "services" / "dispatcher" / "main.py"
 
 #: Settings of a real cloud in the user's shell that must not reach into this one.
