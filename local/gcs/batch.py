@@ -13,7 +13,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from local.gcs.call import Call
-from local.gcs.errors import StorageError, invalid
+from local.gcs.errors import invalid
 
 MAX_CALLS = 100
 MAX_BYTES = 10 * 1024 * 1024
@@ -74,7 +74,7 @@ def _inner_call(call: Call, part: Message) -> Call:
 
 def _rendered(response: web.StreamResponse, identifier: str, boundary: str) -> bytes:
     if not isinstance(response, web.Response):
-        raise StorageError(400, "InvalidArgument", "invalid", "Media cannot be downloaded in a batch")
+        raise TypeError(f"{type(response).__name__} cannot stand in a batch")
     body = response.body if isinstance(response.body, bytes) else b""
     reason = HTTPStatus(response.status).phrase
     lines = [

@@ -17,6 +17,8 @@ from local.gcs.digest import Digester, Digests
 
 T = TypeVar("T")
 
+_sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # macOS has only fsync
+
 #: The real service persists resumable uploads in steps of this size.
 QUANTUM = 256 * 1024
 #: Bytes written and hashed in one go on a worker thread.
@@ -116,7 +118,7 @@ class BodyWriter:
         if self._syncing is not None:
             await asyncio.wait([self._syncing])
         if self.durable != self.size:
-            await self._on_thread(os.fdatasync, self._file)
+            await self._on_thread(_sync_data, self._file)
             self.durable = self.size
 
     async def finish(self) -> Digests:
@@ -185,7 +187,7 @@ class BodyWriter:
             if future.exception() is None:
                 self.durable = max(self.durable, written)
 
-        self._syncing = asyncio.get_running_loop().run_in_executor(self._executor, os.fdatasync, self._file)
+        self._syncing = asyncio.get_running_loop().run_in_executor(self._executor, _sync_data, self._file)
         self._syncing.add_done_callback(done)
 
     def _write(self, pieces: list[bytes]) -> None:
@@ -201,7 +203,7 @@ class BodyWriter:
 
     def _finish(self, pieces: list[bytes]) -> Digests:
         self._write(pieces)
-        os.fdatasync(self._file)
+        _sync_data(self._file)
         self._close()
         return self._digester.digests() if self._digester is not None else digest_file(self._path)
 

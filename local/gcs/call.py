@@ -1,13 +1,12 @@
 """One request as the handlers see it, whether it came alone or inside a batch, and what they answer with."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from local.gcs.errors import StorageError, invalid
 from local.gcs.precondition import Preconditions
@@ -93,7 +92,7 @@ class Call:
         except ValueError as error:
             raise invalid(str(error)) from error
 
-    async def body(self) -> asyncio.StreamReader | Any:
+    async def body(self) -> StreamReader:
         """The request's body as a stream; a client that waits for permission to send it gets it now.
 
         Only what comes after authorization and early conditions calls this, so a refused client sends nothing.

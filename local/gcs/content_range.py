@@ -20,6 +20,24 @@ class ContentRange:
     last: int | None
     total: int | None
 
+    def check_within(self, end: int) -> None:
+        """Hold the end of the bytes received so far against what was announced.
+
+        Raises:
+            StorageError: more came.
+        """
+        if self.last is not None and end > self.last + 1:
+            raise invalid(f"More bytes were sent than bytes {self.first}-{self.last} has.")
+
+    def check_complete(self, end: int) -> None:
+        """Hold the end of all bytes received against what was announced.
+
+        Raises:
+            StorageError: fewer came.
+        """
+        if self.last is not None and end != self.last + 1:
+            raise invalid(f"Fewer bytes were sent than bytes {self.first}-{self.last} has.")
+
 
 def parse_content_range(text: str | None, content_length: int | None) -> ContentRange:
     """Read the header; without one the request carries all of the object.

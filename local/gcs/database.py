@@ -155,27 +155,14 @@ class Database:
         connection.close()
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Job]) -> None:
-        done: list[tuple[Future[Any], Any, Transaction]] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for change, future in batch:
-                transaction = Transaction(connection, keep_events=self._keep_events)
-                connection.execute("SAVEPOINT change")
-                try:
-                    result = change(transaction)
-                except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for the change
-                    connection.execute("ROLLBACK TO change")
-                    future.set_exception(error)
-                else:
-                    done.append((future, result, transaction))
-                connection.execute("RELEASE change")
+            done = [change for job in batch if (change := self._apply(connection, *job)) is not None]
             self._before_commit()
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - the disk is full or worse: everybody in the batch hears of it
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            for future, _, _ in done:
-                future.set_exception(error)
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
@@ -187,3 +174,19 @@ class Database:
         for _, _, transaction in done:
             for body in transaction.discarded:
                 self._delete_body(body)
+
+    def _apply(
+        self, connection: sqlite3.Connection, change: Callable[[Transaction], Any], future: "Future[Any]"
+    ) -> "tuple[Future[Any], Any, Transaction] | None":
+        """Run one change of a batch; one that raises is undone alone, and whoever asked for it hears of it."""
+        transaction = Transaction(connection, keep_events=self._keep_events)
+        connection.execute("SAVEPOINT change")
+        try:
+            result = change(transaction)
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever asked for the change
+            connection.execute("ROLLBACK TO change")
+            future.set_exception(error)
+            return None
+        finally:
+            connection.execute("RELEASE change")
+        return future, result, transaction

@@ -12,6 +12,7 @@ from aiohttp.abc import AbstractStreamWriter
 from local.gcs.bodies import BLOCK
 from local.gcs.call import Call
 from local.gcs.content_range import parse_range
+from local.gcs.errors import invalid
 from local.gcs.resource import etag
 from local.gcs.stored import StoredObject
 
@@ -38,7 +39,7 @@ class BodyResponse(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send headers and content; the server calls this when the handler has returned."""
-        with open(self._file, "rb", buffering=0) as file:  # noqa: PTH123 - takes over the descriptor
+        with os.fdopen(self._file, "rb", buffering=0) as file:
             if not self._gunzip:
                 self.content_length = self._count
             writer = await super().prepare(request)
@@ -104,6 +105,8 @@ def body_response(call: Call, stored: StoredObject, *, xml: bool) -> web.StreamR
         StorageError: there is no such part.
         FileNotFoundError: the object was deleted a moment ago.
     """
+    if call.http is None:
+        raise invalid("Media cannot be downloaded in a batch")
     headers = object_headers(stored, xml=xml)
     headers.setdefault("Cache-Control", "private, max-age=0" if xml else "no-cache, no-store, max-age=0")
     for parameter, header in (

@@ -34,6 +34,8 @@ class StorageError(Exception):
 
     def as_json(self) -> web.Response:
         """The JSON API's error body."""
+        if self.status == 304:
+            return web.Response(status=304)
         error = {"message": self.message, "domain": "global", "reason": self.reason}
         body = {"error": {"code": self.status, "message": self.message, "errors": [error]}}
         return web.Response(
@@ -44,6 +46,8 @@ class StorageError(Exception):
 
     def as_xml(self) -> web.Response:
         """The XML API's error body."""
+        if self.status == 304:
+            return web.Response(status=304)
         parts = {"Code": self.code, "Message": self.message, **self.elements}
         inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in parts.items())
         body = f"<?xml version='1.0' encoding='UTF-8'?><Error>{inner}</Error>"

@@ -5,7 +5,19 @@ from functools import lru_cache
 
 from local.gcs.errors import invalid
 
-_SPECIAL = {"*": "[^/]*", "?": "[^/]"}
+#: One token of a glob: an escape, ``**/`` at the start of a segment, a wildcard, a character class, an alternative.
+_TOKEN = re.compile(
+    r"""(?P<escaped>\\.) | (?P<directories>(?:(?<=/)|\A)\*\*/) | (?P<anything>\*\*) | (?P<segment>\*)
+    | (?P<character>\?) | \[(?P<not>[!^])?(?P<members>\]?[^\]]*)\] | (?P<open>\{) | (?P<comma>,) | (?P<close>\}) | (?P<literal>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_FIXED = {
+    "directories": "(?:.*/)?",  # also no directory at all
+    "anything": ".*",
+    "segment": "[^/]*",
+    "character": "[^/]",
+    "open": "(?:",
+}
 
 
 @lru_cache(maxsize=64)
@@ -15,41 +27,23 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
     Raises:
         StorageError: brackets or braces that do not close.
     """
-    out: list[str] = []
     braces = 0
-    position = 0
-    while position < len(glob):
-        character = glob[position]
-        position += 1
-        if character == "*" and glob.startswith("*", position):
-            position += 1
-            if glob.startswith("/", position) and (position == 2 or glob[position - 3] == "/"):
-                position += 1
-                out.append("(?:.*/)?")  # ``**/`` also matches no directory at all
-            else:
-                out.append(".*")
-        elif character in _SPECIAL:
-            out.append(_SPECIAL[character])
-        elif character == "[":
-            end = glob.find("]", position + 1)
-            if end < 0:
-                raise invalid(f"Invalid matchGlob: {glob}")
-            inner = glob[position:end].replace("\\", r"\\").replace("[", r"\[")
-            out.append("[" + ("^" + inner[1:] if inner[0] in "!^" else inner) + "]")
-            position = end + 1
-        elif character == "{":
-            braces += 1
-            out.append("(?:")
-        elif character == "}" and braces:
-            braces -= 1
-            out.append(")")
-        elif character == "," and braces:
-            out.append("|")
-        elif character == "\\" and position < len(glob):
-            out.append(re.escape(glob[position]))
-            position += 1
+    out = []
+    for token in _TOKEN.finditer(glob):
+        kind, text = token.lastgroup or "", token[0]
+        braces += kind == "open"
+        if kind in _FIXED:
+            out.append(_FIXED[kind])
+        elif kind == "members":
+            members = token["members"].replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")
+            out.append(f"[{'^' if token['not'] else ''}{members}]")
+        elif kind in {"close", "comma"} and braces:
+            out.append(")" if kind == "close" else "|")
+            braces -= kind == "close"
+        elif text == "[":
+            raise invalid(f"Invalid matchGlob: {glob}")
         else:
-            out.append(re.escape(character))
+            out.append(re.escape(text[1:] if kind == "escaped" else text))
     if braces:
         raise invalid(f"Invalid matchGlob: {glob}")
     try:

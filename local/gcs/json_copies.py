@@ -52,7 +52,9 @@ async def move(call: Call) -> web.StreamResponse:
     def change(transaction: Transaction) -> StoredObject:
         source = require_object(transaction, call.bucket, call.object, None, source_conditions)
         content = Content(source.body, source.size, source.digests, source.components)
-        moved = objects.create(transaction, call.bucket, name, content, source.properties, conditions)
+        moved = objects.create(
+            transaction, call.bucket, name, content, properties=source.properties, preconditions=conditions
+        )
         if name != call.object:
             objects.delete(transaction, call.bucket, call.object)
         return moved
@@ -83,7 +85,9 @@ async def compose(call: Call) -> web.StreamResponse:
         properties = {"contentType": found[0].content_type, **writable(request.get("destination") or {})}
 
         def change(transaction: Transaction) -> StoredObject:
-            return objects.create(transaction, call.bucket, call.object, content, properties, conditions)
+            return objects.create(
+                transaction, call.bucket, call.object, content, properties=properties, preconditions=conditions
+            )
 
         return reply(call, await storage.database.write(change))
     except BaseException:
@@ -118,6 +122,6 @@ async def _copy(call: Call) -> StoredObject:
         # Metadata in the request replaces that of the source; only the content type is inherited where none is given.
         properties = {"contentType": source.content_type, **given} if given else dict(source.properties)
         content = Content(source.body, source.size, source.digests, source.components)
-        return objects.create(transaction, bucket, name, content, properties, conditions)
+        return objects.create(transaction, bucket, name, content, properties=properties, preconditions=conditions)
 
     return await call.storage.database.write(change)

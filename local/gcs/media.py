@@ -5,6 +5,8 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from typing import Any
 
+from aiohttp import StreamReader
+
 from local.gcs import objects
 from local.gcs.bodies import BodyWriter
 from local.gcs.call import Call
@@ -54,7 +56,9 @@ async def store(
         content = Content(body, writer.size, digests)
 
         def change(transaction: Transaction) -> StoredObject:
-            return objects.create(transaction, bucket, name, content, properties, preconditions)
+            return objects.create(
+                transaction, bucket, name, content, properties=properties, preconditions=preconditions
+            )
 
         return await storage.database.write(change)
     except BaseException:
@@ -74,7 +78,7 @@ class Multipart:
             raise invalid("A multipart upload needs Content-Type: multipart/related with a boundary")
         self._delimiter = b"\r\n--" + boundary.encode()
         self._call = call
-        self._stream: Any = None
+        self._stream: StreamReader | None = None
         # The first delimiter stands at the very start: with this it is like the others.
         self._buffer = b"\r\n"
         self.media_type: str | None = None
@@ -85,7 +89,6 @@ class Multipart:
         Raises:
             StorageError: the body is not what it says it is.
         """
-        self._stream = await self._call.body()
         await self._until(self._delimiter)
         await self._until(b"\r\n\r\n")
         metadata = await self._until(self._delimiter)
@@ -112,7 +115,7 @@ class Multipart:
             await self._more()
         if at > skip:
             yield self._buffer[skip:at]
-        while await self._stream.readany():
+        while await self._read():
             pass  # the end mark and whatever follows it
 
     async def _until(self, mark: bytes) -> bytes:
@@ -124,7 +127,12 @@ class Multipart:
         return found
 
     async def _more(self) -> None:
-        data = await self._stream.readany()
+        data = await self._read()
         if not data:
             raise invalid("The multipart body ends before its closing delimiter")
         self._buffer += data
+
+    async def _read(self) -> bytes:
+        if self._stream is None:
+            self._stream = await self._call.body()
+        return await self._stream.readany()

@@ -80,7 +80,7 @@ def create_notification(transaction: Transaction, bucket: str, config: Mapping[s
         raise invalid(f"Invalid Google Cloud Pub/Sub topic: '{config.get('topic')}'")
     unknown = set(config.get("event_types") or ()).difference(EventType)
     if unknown:
-        raise invalid(f"Invalid event type: {sorted(unknown)[0]}")
+        raise invalid(f"Invalid event type: {min(unknown)}")
     if config.get("payload_format", "JSON_API_V1") not in {"JSON_API_V1", "NONE"}:
         raise invalid(f"Invalid payload format: {config['payload_format']}")
     last = transaction.execute("SELECT max(id) FROM notifications WHERE bucket = ?", (bucket,)).fetchone()[0] or 0

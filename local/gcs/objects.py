@@ -22,6 +22,7 @@ def create(
     bucket_name: str,
     name: str,
     content: Content,
+    *,
     properties: Mapping[str, Any],
     preconditions: Preconditions | None = None,
 ) -> StoredObject:

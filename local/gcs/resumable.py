@@ -17,6 +17,9 @@ async def receive(call: Call) -> web.Response:
     if isinstance(outcome, Session):
         if outcome.persisted:
             headers["Range"] = f"bytes=0-{outcome.persisted - 1}"
+        if call.headers.get("X-GUploader-No-308") == "yes":
+            # For clients whose HTTP library takes 308 for a redirect.
+            return web.Response(headers={**headers, "X-HTTP-Status-Code-Override": "308"})
         return web.Response(status=308, reason="Resume Incomplete", headers=headers)
     if call.storage.sessions.find(identifier).request.api == "json":
         return json_reply(object_resource(outcome, call.base_url), headers=headers)

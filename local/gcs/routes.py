@@ -39,50 +39,48 @@ _TARGET = "b/(?P<target_bucket>[^/]+)/o/(?P<target>[^/]+)"
 _UPLOAD = "(?:/resumable)?/upload/storage/v1/b/(?P<bucket>[^/]+)/o"
 _XML_OBJECT = "/(?P<bucket>[^/]+)/(?P<object>.+)"
 
-#: Tried in order; the XML API, whose paths could be anything, comes last.
-ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
-    (re.compile(pattern), handlers)
-    for pattern, handlers in (
-        (_OBJECT, {
-            "GET": json_objects.get,
-            "PATCH": json_objects.patch,
-            "PUT": json_objects.update,
-            "DELETE": json_objects.delete,
-        }),
-        (f"/download{_OBJECT}", {"GET": json_objects.get_media, "HEAD": json_objects.get_media}),
-        (_UPLOAD, {"POST": json_objects.upload, "PUT": resumable.receive, "DELETE": resumable.cancel}),
-        (f"{_BUCKET}/o/?", {"GET": json_objects.list_}),
-        (f"{_OBJECT}/copyTo/{_TARGET}", {"POST": json_copies.copy}),
-        (f"{_OBJECT}/rewriteTo/{_TARGET}", {"POST": json_copies.rewrite}),
-        (f"{_OBJECT}/moveTo/o/(?P<target>[^/]+)", {"POST": json_copies.move}),
-        (f"{_OBJECT}/compose", {"POST": json_copies.compose}),
-        (f"{_BUCKETS}/?", {"GET": json_buckets.list_, "POST": json_buckets.insert}),
-        (_BUCKET, {
-            "GET": json_buckets.get,
-            "PATCH": json_buckets.patch,
-            "PUT": json_buckets.update,
-            "DELETE": json_buckets.delete,
-        }),
-        (f"{_BUCKET}/notificationConfigs", {
-            "GET": json_buckets.list_notifications,
-            "POST": json_buckets.insert_notification,
-        }),
-        (f"{_BUCKET}/notificationConfigs/(?P<notification>[^/]+)", {
-            "GET": json_buckets.get_notification,
-            "DELETE": json_buckets.delete_notification,
-        }),
-        ("/storage/v1/projects/(?P<project>[^/]+)/serviceAccount", {"GET": json_buckets.service_account}),
-        ("/(?:_spotmill/health)?", {"GET": health, "HEAD": health}),
-        ("/_spotmill/lifecycle", {"POST": run_lifecycle}),
-        (_XML_OBJECT, {
-            "GET": xml_objects.get,
-            "HEAD": xml_objects.get,
-            "PUT": xml_objects.put,
-            "POST": xml_objects.post,
-            "DELETE": xml_objects.delete,
-        }),
-    )
+_HANDLERS: list[tuple[str, dict[str, Handler]]] = [
+    (_OBJECT, {
+        "GET": json_objects.get,
+        "PATCH": json_objects.patch,
+        "PUT": json_objects.update,
+        "DELETE": json_objects.delete,
+    }),
+    (f"/download{_OBJECT}", {"GET": json_objects.get_media, "HEAD": json_objects.get_media}),
+    (_UPLOAD, {"POST": json_objects.upload, "PUT": resumable.receive, "DELETE": resumable.cancel}),
+    (f"{_BUCKET}/o/?", {"GET": json_objects.list_}),
+    (f"{_OBJECT}/copyTo/{_TARGET}", {"POST": json_copies.copy}),
+    (f"{_OBJECT}/rewriteTo/{_TARGET}", {"POST": json_copies.rewrite}),
+    (f"{_OBJECT}/moveTo/o/(?P<target>[^/]+)", {"POST": json_copies.move}),
+    (f"{_OBJECT}/compose", {"POST": json_copies.compose}),
+    (f"{_BUCKETS}/?", {"GET": json_buckets.list_, "POST": json_buckets.insert}),
+    (_BUCKET, {
+        "GET": json_buckets.get,
+        "PATCH": json_buckets.patch,
+        "PUT": json_buckets.update,
+        "DELETE": json_buckets.delete,
+    }),
+    (f"{_BUCKET}/notificationConfigs", {
+        "GET": json_buckets.list_notifications,
+        "POST": json_buckets.insert_notification,
+    }),
+    (f"{_BUCKET}/notificationConfigs/(?P<notification>[^/]+)", {
+        "GET": json_buckets.get_notification,
+        "DELETE": json_buckets.delete_notification,
+    }),
+    ("/storage/v1/projects/(?P<project>[^/]+)/serviceAccount", {"GET": json_buckets.service_account}),
+    ("/(?:_spotmill/health)?", {"GET": health, "HEAD": health}),
+    ("/_spotmill/lifecycle", {"POST": run_lifecycle}),
+    (_XML_OBJECT, {
+        "GET": xml_objects.get,
+        "HEAD": xml_objects.get,
+        "PUT": xml_objects.put,
+        "POST": xml_objects.post,
+        "DELETE": xml_objects.delete,
+    }),
 ]  # fmt: skip
+#: Tried in order; the XML API, whose paths could be anything, comes last.
+ROUTES = [(re.compile(pattern), handlers) for pattern, handlers in _HANDLERS]
 _OWN_PATHS = re.compile(r"/(?:storage/v1|(?:resumable/)?upload/storage/v1|download/storage/v1|batch|_spotmill)(?:/|$)")
 
 

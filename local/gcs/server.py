@@ -88,7 +88,7 @@ async def serve(
         pubsub_host=pubsub_host,
         allow_anonymous_xml=allow_anonymous_xml,
     )
-    server = web.Server(Server(storage).handle, access_log=None, read_bufsize=READ_BUFFER_BYTES, tcp_keepalive=True)
+    server = web.Server(Server(storage).handle, access_log=None, read_bufsize=READ_BUFFER_BYTES, auto_decompress=False)
     runner = web.ServerRunner(server)
     await runner.setup()
     await web.SockSite(runner, listening, shutdown_timeout=SHUTDOWN_SECONDS).start()
@@ -131,4 +131,7 @@ def command(
 ) -> None:
     """Run the local Cloud Storage server."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    asyncio.run(serve(port, data_dir, pubsub_host, signer_keys, allow_anonymous_xml=allow_anonymous_xml))
+    try:
+        asyncio.run(serve(port, data_dir, pubsub_host, signer_keys, allow_anonymous_xml=allow_anonymous_xml))
+    except OSError as error:
+        raise click.ClickException(f"The local Cloud Storage server cannot start: {error}") from error

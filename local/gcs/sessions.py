@@ -149,6 +149,12 @@ class Sessions:
             upload.sender = call
             try:
                 return await self._receive(self.find(identifier), upload, call, span)
+            except OSError as error:
+                if upload.writer is not None and not isinstance(error, ConnectionError):
+                    # The disk failed the writer: the next request starts over from what the row says is durable.
+                    await upload.writer.release()
+                    upload.writer = None
+                raise
             finally:
                 upload.sender = None
                 if self.find(identifier).state != "open":
@@ -187,10 +193,11 @@ class Sessions:
         return len(rows)
 
     async def close(self) -> None:
-        """Let all files go; progress is noted at the end of every request."""
+        """Wait until the requests under way have noted their progress, then let all files go."""
         for upload in self._uploads.values():
-            if upload.writer is not None:
-                await upload.writer.release()
+            async with upload.lock:
+                if upload.writer is not None:
+                    await upload.writer.release()
 
     async def _end(self, upload: _Upload, session: Session, statement: str) -> None:
         if upload.writer is not None:
@@ -207,26 +214,11 @@ class Sessions:
     async def _receive(
         self, session: Session, upload: _Upload, call: Call, span: ContentRange
     ) -> StoredObject | Session:
-        if session.state == "cancelled":
-            raise StorageError(499, "ClientClosedRequest", "clientClosedRequest", "The upload was cancelled.")
-        if session.state == "done":
-            return self._finished(session)
-        total = session.request.total if span.total is None else span.total
-        if session.request.total not in {None, total}:
-            raise invalid(f"The upload was declared to have {session.request.total} bytes, not {total}.")
-        session.request.length_range.check(total)
-        if span.first is None:
-            # Only an upload whose every byte is here becomes an object; otherwise this is a question.
-            if total is None or total != session.persisted:
-                return session
-        elif span.first > session.persisted:
-            raise StorageError(
-                503,
-                "ServiceUnavailable",
-                "backendError",
-                f"Invalid request.  According to the Content-Range header, the upload offset is {span.first} byte(s),"
-                f" which exceeds already uploaded size of {session.persisted} byte(s).",
-            )
+        if session.state != "open":
+            return self._outcome(session)
+        total = _agreed_total(session, span)
+        if span.first is None and (total is None or total != session.persisted):
+            return session  # a question: only an upload whose every byte is here becomes an object
         if upload.writer is None:
             path = self._bodies.path(session.body)
             upload.writer = BodyWriter(path, self._executor, offset=session.persisted)
@@ -236,20 +228,19 @@ class Sessions:
         if total is None and "Content-Range" not in call.headers:
             total = end  # the whole object in one request of unknown length: it ends where the body ends
         if total is None or end < total:
-            await upload.writer.settle()
-            await self._checkpoint(session, upload.writer)
+            await self._keep(session, upload.writer)
             return self.find(session.id)
         return await self._finish(session, upload, ExpectedDigests.from_headers(call.headers))
 
     async def _append(self, session: Session, writer: BodyWriter, call: Call, span: ContentRange) -> int:
         """Write what the request carries and the session does not have yet; returns where the request's bytes end."""
-        first = position = span.first or 0
+        position = span.first or 0
         noted = session.persisted
         stream = await call.body()
         try:
             while data := await stream.readany():
-                if span.last is not None and position + len(data) > span.last + 1:
-                    raise invalid(f"More bytes were sent than bytes {first}-{span.last} has.")
+                span.check_within(position + len(data))
+                # Bytes the session already has are skipped, whatever they are.
                 fresh = data[max(0, session.persisted - position) :]
                 position += len(data)
                 if fresh:
@@ -257,13 +248,15 @@ class Sessions:
                 if writer.durable - noted >= CHECKPOINT:
                     noted = writer.durable
                     await self._checkpoint(session, writer)
-            if span.last is not None and position != span.last + 1:
-                raise invalid(f"Fewer bytes were sent than bytes {first}-{span.last} has.")
+            span.check_complete(position)
         except BaseException:
-            await writer.settle()
-            await self._checkpoint(session, writer)
+            await self._keep(session, writer)
             raise
         return max(position, session.persisted)
+
+    async def _keep(self, session: Session, writer: BodyWriter) -> None:
+        await writer.settle()
+        await self._checkpoint(session, writer)
 
     async def _checkpoint(self, session: Session, writer: BodyWriter) -> None:
         durable = writer.durable
@@ -290,7 +283,12 @@ class Sessions:
 
         def change(transaction: Transaction) -> StoredObject:
             stored = objects.create(
-                transaction, session.bucket, session.name, content, request.properties, request.preconditions
+                transaction,
+                session.bucket,
+                session.name,
+                content,
+                properties=request.properties,
+                preconditions=request.preconditions,
             )
             transaction.execute(
                 "UPDATE sessions SET state = 'done', generation = ?, persisted = ? WHERE id = ?",
@@ -300,7 +298,9 @@ class Sessions:
 
         return await self._database.write(change)
 
-    def _finished(self, session: Session) -> StoredObject:
+    def _outcome(self, session: Session) -> StoredObject:
+        if session.state == "cancelled":
+            raise StorageError(499, "ClientClosedRequest", "clientClosedRequest", "The upload was cancelled.")
         stored = find_object(self._database.reader, session.bucket, session.name, session.generation)
         if stored is None:
             raise StorageError(410, "Gone", "gone", "The uploaded object has been deleted or overwritten since.")
@@ -325,6 +325,23 @@ def _from_row(row: sqlite3.Row) -> Session:
         generation=row["generation"],
         request=SessionRequest.from_json(row["request"]),
     )
+
+
+def _agreed_total(session: Session, span: ContentRange) -> int | None:
+    declared = session.request.total
+    if span.total is not None and declared not in {None, span.total}:
+        raise invalid(f"The upload was declared to have {declared} bytes, not {span.total}.")
+    total = declared if span.total is None else span.total
+    session.request.length_range.check(total)
+    if span.first is not None and span.first > session.persisted:
+        raise StorageError(
+            503,
+            "ServiceUnavailable",
+            "backendError",
+            f"Invalid request.  According to the Content-Range header, the upload offset is {span.first} byte(s),"
+            f" which exceeds already uploaded size of {session.persisted} byte(s).",
+        )
+    return total
 
 
 def _cut(call: Call) -> None:

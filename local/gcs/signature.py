@@ -46,7 +46,9 @@ def is_signed(query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
     return "X-Goog-Signature" in query or headers.get("Authorization", "").startswith(ALGORITHM)
 
 
-def verify(signers: Signers, method: str, path: str, raw_query: str, headers: Mapping[str, str], now: datetime) -> None:
+def verify(
+    signers: Signers, *, method: str, path: str, raw_query: str, headers: Mapping[str, str], now: datetime
+) -> None:
     """Hold a request against its signature. ``path`` and ``raw_query`` are as sent; ``headers`` find names in any case.
 
     Raises:

@@ -1,8 +1,10 @@
 """All that the handlers work on, opened and closed together."""
 
+import fcntl
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 from local.gcs.bodies import Bodies
 from local.gcs.database import Database
@@ -33,6 +35,7 @@ class Storage:
         allow_anonymous_xml: bool = False,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(directory)
         self.address = address
         self.allow_anonymous_xml = allow_anonymous_xml
         self.executor = ThreadPoolExecutor(THREADS, thread_name_prefix="gcs-disk")
@@ -68,3 +71,19 @@ class Storage:
         self.database.close()
         self.executor.shutdown()
         self.bodies.close()
+        self._lock.close()
+
+
+def _lock(directory: Path) -> IO[bytes]:
+    """Claim the directory; the claim ends with the process, however that ends.
+
+    Raises:
+        BlockingIOError: another server has it; two would sweep away each other's bodies.
+    """
+    file = (directory / "lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise BlockingIOError(f"Another Cloud Storage server is using {directory}") from error
+    return file

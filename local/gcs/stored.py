@@ -92,10 +92,8 @@ def find_object(
 ) -> StoredObject | None:
     """Look an object up: the live generation, or the one asked for."""
     where, values = ("generation = ?", (generation,)) if generation is not None else ("live", ())
-    row = connection.execute(
-        f"SELECT * FROM objects WHERE bucket = ? AND name = ? AND {where}", (bucket, name, *values)
-    )  # noqa: S608 - two constant strings
-    found = row.fetchone()
+    statement = f"SELECT * FROM objects WHERE bucket = ? AND name = ? AND {where}"  # noqa: S608 - two constants
+    found = connection.execute(statement, (bucket, name, *values)).fetchone()
     return from_row(found) if found else None
 
 

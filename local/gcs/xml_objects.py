@@ -39,7 +39,14 @@ def authorize(call: Call, permission: str) -> None:
         StorageError: the signature is no good, or there is none at all.
     """
     if signature.is_signed(call.query, call.headers):
-        signature.verify(call.storage.signers, call.method, call.path, call.raw_query, call.headers, datetime.now(UTC))
+        signature.verify(
+            call.storage.signers,
+            method=call.method,
+            path=call.path,
+            raw_query=call.raw_query,
+            headers=call.headers,
+            now=datetime.now(UTC),
+        )
     elif "Authorization" not in call.headers and not call.storage.allow_anonymous_xml:
         raise StorageError(
             403,
