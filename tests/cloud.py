@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 import psutil
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import compute_v1, storage
+from google.cloud import compute_v1
 from google.cloud.pubsub_v1 import SubscriberClient
+from google.cloud.storage import Bucket, Client
 from google.pubsub_v1 import PublisherClient
 from sqlalchemy import Engine, create_engine
 
@@ -75,8 +76,8 @@ class Cloud:
         return create_engine(self.environment["DATABASE_URL"], pool_pre_ping=True)
 
     @cached_property
-    def storage(self) -> storage.Client:
-        return storage.Client(
+    def storage(self) -> Client:
+        return Client(
             project=self.settings.project,
             credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
             client_options={"api_endpoint": self.environment["STORAGE_EMULATOR_HOST"]},
@@ -104,11 +105,11 @@ class Cloud:
         return self.environment["SPOTMILL_WEB_URL"]
 
     @property
-    def uploads(self) -> storage.Bucket:
+    def uploads(self) -> Bucket:
         return self.storage.bucket(self.settings.upload_bucket)
 
     @property
-    def results(self) -> storage.Bucket:
+    def results(self) -> Bucket:
         return self.storage.bucket(self.settings.result_bucket)
 
     def topic(self, name: str) -> str:
@@ -150,7 +151,7 @@ class Cloud:
         if "publisher" in opened:
             self.publisher.transport.close()
         if "subscriber" in opened:
-            self.subscriber.close()
+            self.subscriber.close()  # type: ignore[no-untyped-call]
 
     def _compute(self) -> dict[str, Any]:
         return {
