@@ -8,7 +8,8 @@ from local.gcs.errors import invalid
 #: One token of a glob: an escape, ``**/`` at the start of a segment, a wildcard, a character class, an alternative.
 _TOKEN = re.compile(
     r"""(?P<escaped>\\.) | (?P<directories>(?:(?<=/)|\A)\*\*/) | (?P<anything>\*\*) | (?P<segment>\*)
-    | (?P<character>\?) | \[(?P<not>[!^])?(?P<members>\]?[^\]]*)\] | (?P<open>\{) | (?P<comma>,) | (?P<close>\}) | (?P<literal>.)""",
+    | (?P<character>\?) | \[(?P<not>[!^])?(?P<members>\]?[^\]]*)\]
+    | (?P<open>\{) | (?P<comma>,) | (?P<close>\}) | (?P<literal>.)""",
     re.VERBOSE | re.DOTALL,
 )
 _FIXED = {

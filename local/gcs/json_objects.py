@@ -15,7 +15,7 @@ from local.gcs.download import body_response
 from local.gcs.errors import invalid
 from local.gcs.listing import ListQuery, list_objects
 from local.gcs.resource import object_resource
-from local.gcs.sessions import SessionRequest
+from local.gcs.session import SessionRequest
 from local.gcs.stored import WRITABLE, StoredObject, require_object, writable
 
 

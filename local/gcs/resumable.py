@@ -6,7 +6,7 @@ from local.gcs.call import Call, empty_reply, json_reply
 from local.gcs.download import object_headers
 from local.gcs.errors import no_such_upload
 from local.gcs.resource import object_resource
-from local.gcs.sessions import Session
+from local.gcs.session import Session
 
 
 async def receive(call: Call) -> web.Response:

@@ -5,14 +5,10 @@ https://cloud.google.com/storage/docs/performing-resumable-uploads
 """
 
 import asyncio
-import json
 import secrets
-import sqlite3
-from collections.abc import Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from local.gcs import objects
 from local.gcs.bodies import Bodies, BodyWriter
@@ -22,8 +18,7 @@ from local.gcs.content_range import ContentRange, parse_content_range
 from local.gcs.database import Database, Transaction, now_us
 from local.gcs.digest import ExpectedDigests
 from local.gcs.errors import StorageError, invalid, no_such_upload
-from local.gcs.length_range import LengthRange
-from local.gcs.precondition import Preconditions
+from local.gcs.session import Session, SessionRequest
 from local.gcs.stored import Content, StoredObject, check, check_name, find_object
 
 #: Bytes after which a running request notes its progress, so that kill -9 costs no more.
@@ -31,48 +26,6 @@ CHECKPOINT = 16 * 1024 * 1024
 #: Sessions whose file and checksum state are kept between requests.
 KEPT_OPEN = 64
 LIFETIME_US = 7 * 24 * 3600 * 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRequest:
-    """What the request that started a session laid down for all that follow."""
-
-    #: ``json`` or ``xml``: how answers look.
-    api: str
-    properties: Mapping[str, Any]
-    preconditions: Preconditions = field(default_factory=Preconditions)
-    #: The checksums in the JSON API's base64.
-    crc32c: str | None = None
-    md5: str | None = None
-    origin: str | None = None
-    total: int | None = None
-    length_range: LengthRange = field(default_factory=LengthRange)
-
-    def to_json(self) -> str:
-        """For the session's row."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "SessionRequest":
-        """From the session's row."""
-        values = json.loads(text)
-        values["preconditions"] = Preconditions(**values["preconditions"])
-        values["length_range"] = LengthRange(**values["length_range"])
-        return cls(**values)
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A session's row. ``state`` is open, done or cancelled."""
-
-    id: str
-    bucket: str
-    name: str
-    body: str
-    persisted: int
-    state: str
-    generation: int | None
-    request: SessionRequest
 
 
 @dataclass(slots=True)
@@ -128,7 +81,7 @@ class Sessions:
         row = self._database.reader.execute("SELECT * FROM sessions WHERE id = ?", (identifier,)).fetchone()
         if row is None:
             raise no_such_upload()
-        return _from_row(row)
+        return session_from_row(row)
 
     async def receive(self, identifier: str, call: Call) -> StoredObject | Session:
         """Take what a PUT to the session carries; returns the object when it is whole, else how far the session is.
@@ -183,7 +136,7 @@ class Sessions:
         rows = self._database.reader.execute(
             "SELECT * FROM sessions WHERE created <= ?", (now - LIFETIME_US,)
         ).fetchall()
-        for session in map(_from_row, rows):
+        for session in map(session_from_row, rows):
             upload = self._uploads.setdefault(session.id, _Upload())
             if upload.sender is not None:
                 _cut(upload.sender)
@@ -312,19 +265,6 @@ class Sessions:
             writer, upload.writer = upload.writer, None
             if writer is not None:
                 await writer.release()
-
-
-def _from_row(row: sqlite3.Row) -> Session:
-    return Session(
-        id=row["id"],
-        bucket=row["bucket"],
-        name=row["name"],
-        body=row["body"],
-        persisted=row["persisted"],
-        state=row["state"],
-        generation=row["generation"],
-        request=SessionRequest.from_json(row["request"]),
-    )
 
 
 def _agreed_total(session: Session, span: ContentRange) -> int | None:

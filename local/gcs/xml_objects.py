@@ -17,7 +17,7 @@ from local.gcs.digest import ExpectedDigests
 from local.gcs.download import body_response, object_headers
 from local.gcs.errors import StorageError, invalid
 from local.gcs.length_range import LengthRange
-from local.gcs.sessions import SessionRequest
+from local.gcs.session import SessionRequest
 from local.gcs.stored import StoredObject, require_object
 
 _PROPERTY_HEADERS = {
