@@ -12,7 +12,7 @@ from local.pubsub.leases import Lease
 from local.pubsub.payloads import Payloads
 from local.pubsub.statements import MessageRow, count_attempts
 from local.pubsub.subscription import Subscription
-from local.pubsub.topic import Topic
+from local.pubsub.topic import Snapshot, Topic
 
 
 class Broker:
@@ -25,7 +25,7 @@ class Broker:
         self.payloads = Payloads(reader)
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
-        self.snapshots: dict[str, Any] = {}
+        self.snapshots: dict[str, Snapshot] = {}
 
     def publish(self, topic: Topic, messages: Sequence[Any]) -> tuple[list[MessageRow], asyncio.Future[None]]:
         """Store messages and hand them to the topic's subscriptions once they are on disk."""
@@ -70,14 +70,16 @@ class Broker:
     def undeliverable(self, subscription: Subscription, lease: Lease) -> bool:
         """Forward a message to the dead-letter topic, if that exists."""
         topic = self.topics.get(subscription.config.dead_letter_policy.dead_letter_topic)
-        body = self.payloads.get(lease.message_id, ())
+        body = self.payloads.get(lease.message_id)
         if topic is None or body is None:
             return False
         _, stored = self.publish(topic, [deadletter.forwarded(body, subscription.config.name, lease.attempt)])
 
         def settle(committed: asyncio.Future[None]) -> None:
-            if committed.exception() is None:
-                self.settled(subscription, [lease.message_id])
+            if committed.exception() is not None:
+                subscription.not_forwarded(lease)
+            elif done := subscription.forwarded(lease):
+                self.settled(subscription, done)
 
         stored.add_done_callback(settle)
         return True

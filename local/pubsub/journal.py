@@ -1,7 +1,7 @@
 """The one thread that writes the SQLite file, committing everything that waits in one transaction.
 
-What has been answered is on disk: callers await their entry, and an entry is resolved only after the commit that holds it
-was flushed.
+What has been answered is on disk: callers await their entry, and an entry is resolved only after the commit that holds
+it was flushed.
 """
 
 import asyncio
@@ -39,7 +39,8 @@ class Publication:
 class Settlement:
     """Acknowledged messages of one subscription.
 
-    ``retain`` keeps them in the backlog for a seek; otherwise they leave it, and are deleted if nothing else holds them.
+    ``retain`` keeps them in the backlog for a seek; otherwise they leave it, and those that nothing else holds are
+    deleted.
     """
 
     subscription_id: int

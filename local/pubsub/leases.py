@@ -1,7 +1,7 @@
 """Who holds which message of a subscription, and until when."""
 
 import heapq
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -12,20 +12,16 @@ class Holder(Protocol):
         """One of its messages was acknowledged, returned or lost."""
 
 
+@dataclass(slots=True, eq=False)
 class Lease:
-    """One delivery of one message."""
+    """One delivery of one message; ``attempt`` is 1 for the first."""
 
-    __slots__ = ("ack_id", "attempt", "deadline", "holder", "message_id", "size_bytes")
-
-    def __init__(
-        self, message_id: int, ack_id: str, attempt: int, deadline: float, size_bytes: int, holder: Holder | None
-    ) -> None:
-        self.message_id = message_id
-        self.ack_id = ack_id
-        self.attempt = attempt
-        self.deadline = deadline
-        self.size_bytes = size_bytes
-        self.holder = holder
+    message_id: int
+    ack_id: str
+    attempt: int
+    deadline: float
+    size_bytes: int
+    holder: Holder
 
 
 class Leases:
@@ -37,9 +33,6 @@ class Leases:
 
     def __len__(self) -> int:
         return len(self._held)
-
-    def __iter__(self) -> Iterator[Lease]:
-        return iter(list(self._held.values()))
 
     def get(self, message_id: int) -> Lease | None:
         """The lease of a message, whoever holds it."""
@@ -62,9 +55,15 @@ class Leases:
     def end(self, message_id: int) -> Lease | None:
         """End a lease and tell its holder."""
         lease = self._held.pop(message_id, None)
-        if lease is not None and lease.holder is not None:
+        if lease is not None:
             lease.holder.released(lease.size_bytes)
         return lease
+
+    def end_all(self) -> None:
+        """End every lease: the backlog begins anew."""
+        for message_id in list(self._held):
+            self.end(message_id)
+        self._deadlines.clear()
 
     def expired(self, now: float) -> list[Lease]:
         """End and return the leases whose deadline has passed."""

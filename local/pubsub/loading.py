@@ -2,59 +2,82 @@
 
 import sqlite3
 from collections import defaultdict
-from typing import Any
 
 from google.pubsub_v1.types import pubsub
 
 from local.pubsub import filters
 from local.pubsub.broker import Broker
 from local.pubsub.subscription import Subscription
-from local.pubsub.topic import Topic
+from local.pubsub.topic import Snapshot, Topic
 
-_BACKLOG = """
-SELECT message_id, subscription_id, attempts FROM backlog WHERE acked = 0 ORDER BY message_id
+_TOPICS = "SELECT id, config FROM topics"
+
+_SUBSCRIPTIONS = "SELECT id, topic_id, config FROM subscriptions WHERE kind = ?"
+
+_BACKLOG = "SELECT message_id, subscription_id, acked, attempts FROM backlog ORDER BY message_id"
+
+_ORDERED_BACKLOG = """
+SELECT message_id, ordering_key, attempts FROM backlog JOIN messages ON messages.id = message_id
+WHERE subscription_id = ? AND acked = 0 ORDER BY message_id
 """
 
 #: Rows handed to a subscription at once, so that a million of them make no million calls.
 _CHUNK = 4096
 
 
-def load(broker: Broker, connection: sqlite3.Connection) -> None:
-    """Fill an empty broker. Every message that was leased when the server ended is available again."""
+def load(broker: Broker, connection: sqlite3.Connection) -> set[int]:
+    """Fill an empty broker. Every message that was leased when the server ended is available again.
+
+    Returns the ids of subscriptions and snapshots that were deleted before all of their backlog was.
+    """
     topics: dict[int, Topic] = {}
-    for identity, blob in connection.execute("SELECT id, config FROM topics"):
+    for identity, blob in connection.execute(_TOPICS):
         topic = Topic(identity, pubsub.Topic.pb().FromString(blob))
         topics[identity] = topic
         broker.topics[topic.config.name] = topic
     subscriptions: dict[int, Subscription] = {}
-    for identity, topic_id, blob in connection.execute(
-        "SELECT id, topic_id, config FROM subscriptions WHERE kind = 'subscription'"
-    ):
-        config: Any = pubsub.Subscription.pb().FromString(blob)
+    for identity, topic_id, blob in connection.execute(_SUBSCRIPTIONS, ("subscription",)):
+        config = pubsub.Subscription.pb().FromString(blob)
         matches = filters.parse(config.filter) if config.filter else None
         subscription = Subscription(identity, config, broker, matches)
-        subscriptions[identity] = subscription
         broker.subscriptions[config.name] = subscription
-        if topic_id in topics and not config.detached:
+        if config.detached:
+            continue
+        subscriptions[identity] = subscription
+        if topic_id in topics:
             topics[topic_id].subscriptions.append(subscription)
-    _load_backlog(broker, connection, subscriptions)
+    snapshots: set[int] = set()
+    for identity, topic_id, blob in connection.execute(_SUBSCRIPTIONS, ("snapshot",)):
+        snapshot = Snapshot(identity, pubsub.Snapshot.pb().FromString(blob))
+        broker.snapshots[snapshot.config.name] = snapshot
+        snapshots.add(identity)
+        if topic_id in topics:
+            topics[topic_id].snapshots.append(identity)
+    broker.clock.start_after(connection.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0])
+    ordered = {identity: one for identity, one in subscriptions.items() if one.config.enable_message_ordering}
+    for identity, subscription in ordered.items():
+        for message_id, key, attempts in connection.execute(_ORDERED_BACKLOG, (identity,)):
+            subscription.backlog.restore(message_id, key, attempts)
+    plain = {identity: one for identity, one in subscriptions.items() if identity not in ordered}
+    return _load_plain(connection, plain) - set(ordered) - snapshots
 
 
-def _load_backlog(broker: Broker, connection: sqlite3.Connection, subscriptions: dict[int, Subscription]) -> None:
+def _load_plain(connection: sqlite3.Connection, subscriptions: dict[int, Subscription]) -> set[int]:
+    """Fill the backlogs without order. Returns the ids of all others that have one."""
     fresh = defaultdict[int, list[int]](list)
-    last = 0
-    for last, subscription_id, attempts in connection.execute(_BACKLOG):
+    others: set[int] = set()
+    for message_id, subscription_id, acked, attempts in connection.execute(_BACKLOG):
         subscription = subscriptions.get(subscription_id)
         if subscription is None:
-            continue
-        if attempts:
-            subscription.backlog.give_back(last, attempts, broker.clock.monotonic())
-            continue
-        waiting = fresh[subscription_id]
-        waiting.append(last)
-        if len(waiting) == _CHUNK:
-            subscription.backlog.add(waiting, ())
-            waiting.clear()
+            others.add(subscription_id)
+        elif attempts and not acked:
+            subscription.backlog.restore(message_id, "", attempts)
+        elif not acked:
+            waiting = fresh[subscription_id]
+            waiting.append(message_id)
+            if len(waiting) == _CHUNK:
+                subscription.backlog.add(waiting, ())
+                waiting.clear()
     for subscription_id, waiting in fresh.items():
         subscriptions[subscription_id].backlog.add(waiting, ())
-    broker.clock.start_after(max(last, connection.execute("SELECT coalesce(max(id), 0) FROM messages").fetchone()[0]))
+    return others

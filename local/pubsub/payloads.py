@@ -4,11 +4,14 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable
 
+from local.pubsub.backlog import Backlog
 from local.pubsub.statements import json_list
 
 _CACHE_BYTES = 64 << 20
 #: What one entry of the cache costs beside its body.
 _ENTRY_BYTES = 200
+#: One read fetches at most so many messages, and stops at so many bytes.
+_READ_AHEAD = 256
 _READ_BYTES = 4 << 20
 
 _SELECT = "SELECT id, body FROM messages WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
@@ -33,12 +36,13 @@ class Payloads:
             _, evicted = self._cached.popitem(last=False)
             self._bytes -= len(evicted) + _ENTRY_BYTES
 
-    def get(self, message_id: int, upcoming: Iterable[int]) -> bytes | None:
-        """Return a body, or None if the message is gone; a read also fetches the ids that will be asked for next."""
+    def get(self, message_id: int, backlog: Backlog | None = None) -> bytes | None:
+        """Return a body, or None if the message is gone; a read also fetches what the backlog will give next."""
         body = self._cached.get(message_id)
         if body is not None:
             return body
         read = 0
+        upcoming = backlog.upcoming(_READ_AHEAD) if backlog is not None else ()
         # Read without a transaction: the cursor sees what was committed last.
         for identity, stored in self._reader.execute(_SELECT, (json_list({message_id, *upcoming}),)):
             if identity == message_id:

@@ -3,6 +3,7 @@
 import asyncio
 
 from local.pubsub.leases import Lease
+from local.pubsub.refusal import RefusedError
 from local.pubsub.subscription import Subscription
 
 #: A response stays well below the 10 MB that the real service puts into one.
@@ -17,10 +18,15 @@ class Pull:
         self._leases: list[Lease] = []
         self._received: list[bytes] = []
         self._bytes = 0
+        self._refusal: RefusedError | None = None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def serve(self, subscription: Subscription, wait_seconds: float) -> bytes:
-        """Return a PullResponse, an empty one if nothing arrives in time."""
+        """Return a PullResponse, an empty one if nothing arrives in time.
+
+        Raises:
+            RefusedError: the subscription or the server went away.
+        """
         subscription.enter(self)
         try:
             if not self._received and wait_seconds > 0:
@@ -30,6 +36,8 @@ class Pull:
             subscription.unsend(self._leases)
             raise
         subscription.leave(self)
+        if self._refusal is not None and not self._received:
+            raise self._refusal
         return b"".join(self._received)
 
     def room(self) -> int:
@@ -42,6 +50,11 @@ class Pull:
         self._leases.append(lease)
         self._received.append(received)
         self._bytes += len(received)
+        if not self._first.done():
+            self._first.set_result(None)
+
+    def end(self, refusal: RefusedError | None = None) -> None:
+        self._refusal = refusal
         if not self._first.done():
             self._first.set_result(None)
 

@@ -46,9 +46,13 @@ MessageRow = tuple[int, int, str, bytes]
 #: Rows of one INSERT; any count is a sum of these, so that few statements are ever prepared.
 _WIDTHS = (256, 64, 16, 4, 1)
 
-_INSERT_MESSAGES = {width: f"INSERT INTO messages VALUES (?,?,?,?){',(?,?,?,?)' * (width - 1)}" for width in _WIDTHS}
+_INSERT_MESSAGES = {
+    width: f"INSERT INTO messages VALUES (?,?,?,?){',(?,?,?,?)' * (width - 1)}"  # noqa: S608 - made of question marks
+    for width in _WIDTHS
+}
 
-_INSERT_BACKLOG = "INSERT INTO backlog (message_id, subscription_id) SELECT value, ? FROM json_each(?)"
+#: A message may be there already: a seek or a snapshot was quicker.
+_INSERT_BACKLOG = "INSERT OR IGNORE INTO backlog (message_id, subscription_id) SELECT value, ? FROM json_each(?)"
 
 _DELETE_BACKLOG = "DELETE FROM backlog WHERE subscription_id = ? AND message_id IN (SELECT value FROM json_each(?))"
 
@@ -60,6 +64,12 @@ _COLLECT_MESSAGES = """
 DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?))
 AND NOT EXISTS (SELECT 1 FROM backlog WHERE message_id = messages.id)
 AND NOT EXISTS (SELECT 1 FROM topics WHERE topics.id = messages.topic_id AND retention_us > 0)
+"""
+
+#: Messages that only the retention of their topic held until now.
+EXPIRE_MESSAGES = """
+DELETE FROM messages WHERE topic_id = ? AND id < ?
+AND NOT EXISTS (SELECT 1 FROM backlog WHERE message_id = messages.id)
 """
 
 _COUNT_ATTEMPTS = """

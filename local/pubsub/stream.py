@@ -1,6 +1,7 @@
 """One streaming pull: what it was sent, what it may still be sent, and the responses on their way."""
 
 import asyncio
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import grpc
@@ -32,20 +33,21 @@ class Stream:
         self._waiting: list[tuple[Lease, bytes]] = []
         self._waiting_bytes = 0
         self._confirmations: list[bytes] = []
+        self._confirming: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._ended = False
         self._refusal: RefusedError | None = None
 
     async def serve(self, first: Any) -> None:
         """Send messages and obey requests until the client closes its side or the subscription goes."""
-        properties = self._properties()
-        await self._context.write(properties)
+        await self._context.write(self._properties())
         self._subscription.enter(self)
         requests = asyncio.get_running_loop().create_task(self._read(first))
         try:
-            await self._write(properties)
+            await self._write()
         finally:
-            requests.cancel()
+            for task in (requests, *self._confirming):
+                task.cancel()
             self._subscription.leave(self)
             self._subscription.unsend([lease for lease, _ in self._waiting])
         if self._refusal is not None:
@@ -79,11 +81,15 @@ class Stream:
         self._refusal = self._refusal or refusal
         self._wake.set()
 
-    async def _write(self, properties: bytes) -> None:
+    async def _write(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            properties = self._properties()  # an update may have changed them
             sending, self._waiting, self._waiting_bytes = self._waiting, [], 0
+            confirmations, self._confirmations = self._confirmations, []
+            for confirmation in confirmations:
+                await self._context.write(confirmation + properties)
             if sending:
                 self._subscription.pump()  # fill the next response while this one is on its way
                 await self._context.write(b"".join([received for _, received in sending]) + properties)
@@ -113,9 +119,43 @@ class Stream:
         for seconds in request.modify_deadline_seconds:
             settings.check_deadline(seconds, minimum=0)
         if request.ack_ids:
-            self._subscription.acknowledge(request.ack_ids)
+            stored, refused = self._subscription.acknowledge(request.ack_ids)
+            self._confirm_acks(request.ack_ids, refused, stored)
         if request.modify_deadline_ack_ids:
-            self._subscription.modify_deadlines(request.modify_deadline_ack_ids, request.modify_deadline_seconds)
+            refused = self._subscription.modify_deadlines(
+                request.modify_deadline_ack_ids, request.modify_deadline_seconds
+            )
+            self._confirm_deadlines(request.modify_deadline_ack_ids, refused)
+
+    def _confirm_acks(
+        self, ack_ids: Sequence[str], refused: Collection[str], stored: asyncio.Future[None] | None
+    ) -> None:
+        if not self._subscription.config.enable_exactly_once_delivery:
+            return
+        response = _Response()
+        response.acknowledge_confirmation.ack_ids.extend(set(ack_ids).difference(refused))
+        response.acknowledge_confirmation.invalid_ack_ids.extend(refused)
+
+        async def confirm() -> None:
+            if stored is not None:
+                await asyncio.shield(stored)
+            self._confirmed(response)
+
+        task = asyncio.get_running_loop().create_task(confirm())
+        self._confirming.add(task)
+        task.add_done_callback(self._confirming.discard)
+
+    def _confirm_deadlines(self, ack_ids: Sequence[str], refused: Collection[str]) -> None:
+        if not self._subscription.config.enable_exactly_once_delivery:
+            return
+        response = _Response()
+        response.modify_ack_deadline_confirmation.ack_ids.extend(set(ack_ids).difference(refused))
+        response.modify_ack_deadline_confirmation.invalid_ack_ids.extend(refused)
+        self._confirmed(response)
+
+    def _confirmed(self, response: Any) -> None:
+        self._confirmations.append(response.SerializeToString())
+        self._wake.set()
 
     def _properties(self) -> bytes:
         config = self._subscription.config

@@ -14,10 +14,13 @@ from local.pubsub.catalogue import Catalogue
 from local.pubsub.listing import page
 from local.pubsub.pull import Pull
 from local.pubsub.refusal import RefusedError, failed_precondition, invalid, unimplemented
+from local.pubsub.snapshots import Snapshots
 from local.pubsub.subscription import Subscription
 
 _Subscription = pubsub.Subscription.pb()
 _StreamingPullRequest = pubsub.StreamingPullRequest.pb()
+_ListSnapshotsResponse = pubsub.ListSnapshotsResponse.pb()
+_SeekResponse = pubsub.SeekResponse.pb()
 _ListSubscriptionsResponse = pubsub.ListSubscriptionsResponse.pb()
 
 _INVALID_ACK_ID = "PERMANENT_FAILURE_INVALID_ACK_ID"
@@ -27,8 +30,9 @@ _MAX_ACK_BYTES = 512 << 10
 class Subscriber:
     """Subscriptions, and receiving from them."""
 
-    def __init__(self, broker: Broker, catalogue: Catalogue, pull_wait_seconds: float) -> None:
+    def __init__(self, broker: Broker, catalogue: Catalogue, snapshots: Snapshots, pull_wait_seconds: float) -> None:
         self._broker = broker
+        self._snapshots = snapshots
         self._catalogue = catalogue
         self._pull_wait_seconds = pull_wait_seconds
 
@@ -50,6 +54,12 @@ class Subscriber:
                     request_deserializer=_StreamingPullRequest.FromString,
                     response_serializer=rpc.serialize,
                 ),
+                "CreateSnapshot": rpc.unary(pubsub.CreateSnapshotRequest.pb(), self.create_snapshot),
+                "GetSnapshot": rpc.unary(pubsub.GetSnapshotRequest.pb(), self.get_snapshot),
+                "ListSnapshots": rpc.unary(pubsub.ListSnapshotsRequest.pb(), self.list_snapshots),
+                "UpdateSnapshot": rpc.unary(pubsub.UpdateSnapshotRequest.pb(), self.update_snapshot),
+                "DeleteSnapshot": rpc.unary(pubsub.DeleteSnapshotRequest.pb(), self.delete_snapshot),
+                "Seek": rpc.unary(pubsub.SeekRequest.pb(), self.seek),
                 "ModifyPushConfig": rpc.unary(pubsub.ModifyPushConfigRequest.pb(), self.modify_push_config),
             },
         )
@@ -105,6 +115,29 @@ class Subscriber:
         _refuse_invalid(subscription, subscription.modify_deadlines(request.ack_ids, seconds))
         return Empty()
 
+    async def create_snapshot(self, request: Any) -> Any:
+        return (await self._snapshots.create(request)).config
+
+    async def get_snapshot(self, request: Any) -> Any:
+        return self._snapshots.get(request.snapshot).config
+
+    async def list_snapshots(self, request: Any) -> Any:
+        prefix = names.check_project(request.project) + "/"
+        known = self._broker.snapshots
+        chosen, token = page((name for name in known if name.startswith(prefix)), request.page_size, request.page_token)
+        return _ListSnapshotsResponse(snapshots=[known[name].config for name in chosen], next_page_token=token)
+
+    async def update_snapshot(self, request: Any) -> Any:
+        return (await self._snapshots.update(request)).config
+
+    async def delete_snapshot(self, request: Any) -> Empty:
+        await self._snapshots.delete(request.snapshot)
+        return Empty()
+
+    async def seek(self, request: Any) -> Any:
+        await self._snapshots.seek(request)
+        return _SeekResponse()
+
     async def _stream(self, context: Any) -> None:
         first = await context.read()
         if first is not grpc.aio.EOF:
@@ -129,7 +162,7 @@ def _refuse_invalid(subscription: Subscription, ack_ids: Sequence[str]) -> None:
     """Only exactly-once delivery tells the client that an ack id holds no lease any more."""
     if ack_ids and subscription.config.enable_exactly_once_delivery:
         raise RefusedError(
-            grpc.StatusCode.FAILED_PRECONDITION,
-            "Some acknowledgement ids are invalid: their leases have expired or ended.",
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "Some acknowledgement ids in the request were invalid: they have expired or were malformed.",
             dict.fromkeys(ack_ids, _INVALID_ACK_ID),
         )

@@ -3,18 +3,20 @@
 import asyncio
 import itertools
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Protocol
 
-from local.pubsub.backlog import Backlog, PlainBacklog
+from local.pubsub.backlog import Backlog
 from local.pubsub.clock import Clock
 from local.pubsub.leases import Holder, Lease, Leases
+from local.pubsub.ordered_backlog import OrderedBacklog
 from local.pubsub.payloads import Payloads
+from local.pubsub.plain_backlog import PlainBacklog
+from local.pubsub.refusal import RefusedError
 from local.pubsub.retry import backoff_seconds
 from local.pubsub.wire import received_message
-
-_READ_AHEAD = 256
 
 Delivery = tuple[Lease, bytes]
 
@@ -30,6 +32,9 @@ class Taker(Holder, Protocol):
 
     def take(self, lease: Lease, received: bytes) -> None:
         """Add a message, ready for the wire."""
+
+    def end(self, refusal: RefusedError | None = None) -> None:
+        """Serve no more: the subscription or the server goes away."""
 
 
 class Owner(Protocol):
@@ -59,9 +64,9 @@ class Subscription:
         self.config = config
         self.matches = matches
         self.open = True
-        self.backlog: Backlog = PlainBacklog()
+        self.backlog = self._empty_backlog()
         self.leases = Leases()
-        self.active_at = owner.clock.monotonic()
+        self._active_at = owner.clock.monotonic()
         self._owner = owner
         self._clock = owner.clock
         self._takers: deque[Taker] = deque()
@@ -80,33 +85,38 @@ class Subscription:
 
     def enter(self, taker: Taker) -> None:
         """Begin to serve a pull or a stream."""
-        self.active_at = self._clock.monotonic()
+        self._active_at = self._clock.monotonic()
         self._takers.append(taker)
         self.pump()
 
     def leave(self, taker: Taker) -> None:
         """Serve it no longer; what it holds stays leased until the deadline."""
-        self.active_at = self._clock.monotonic()
+        self._active_at = self._clock.monotonic()
         if taker in self._takers:
             self._takers.remove(taker)
+        self.backlog.left(taker)
 
-    @property
-    def takers(self) -> Sequence[Taker]:
-        """Who is being served."""
-        return tuple(self._takers)
+    def end_takers(self, refusal: RefusedError) -> None:
+        """Answer every open pull and stream."""
+        for taker in tuple(self._takers):
+            taker.end(refusal)
+
+    def idle_seconds(self) -> float:
+        """How long nobody has asked for messages."""
+        return 0.0 if self._takers else self._clock.monotonic() - self._active_at
 
     def pump(self) -> None:
         """Hand out what is due, in equal shares among those with room, starting with who waited longest."""
         now = self._clock.monotonic()
-        while self.backlog.head(now) is not None:
+        delivered = True
+        while delivered and len(self.backlog):
+            delivered = False
             open_takers = [taker for taker in self._takers if taker.room() > 0]
-            if not open_takers:
-                break
-            share = max(1, len(self.backlog) // len(open_takers))
             for taker in open_takers:
-                for _ in range(min(share, taker.room())):
-                    if taker.room() <= 0 or not self._deliver(taker, now):
-                        break
+                share = max(1, len(self.backlog) // len(open_takers))
+                while share and taker.room() > 0 and self._deliver(taker, now):
+                    share -= 1
+                    delivered = True
                 self._takers.remove(taker)
                 self._takers.append(taker)
         self._arm(now)
@@ -115,13 +125,15 @@ class Subscription:
         """Settle deliveries. Returns the future of the commit (None if there is nothing to store) and invalid ids."""
         settled: list[int] = []
         invalid: list[str] = []
+        # Without these two promises, an ack counts although the message is on its way to somebody else.
+        strict = self.config.enable_exactly_once_delivery or self.config.enable_message_ordering
         for ack_id in ack_ids:
             message_id = self._message_of(ack_id)
             lease = self.leases.get(message_id)
-            if lease is not None and (lease.ack_id == ack_id or not self.config.enable_exactly_once_delivery):
+            if lease is not None and (lease.ack_id == ack_id or not strict):
                 self.leases.end(message_id)
-                settled.append(message_id)
-            elif message_id and not self.config.enable_exactly_once_delivery and self.backlog.settle(message_id):
+                settled.extend(self.backlog.acknowledged(message_id))
+            elif not strict and self.backlog.settle_waiting(message_id):
                 settled.append(message_id)
             else:
                 invalid.append(ack_id)
@@ -156,7 +168,7 @@ class Subscription:
         for lease in leases:
             if self.leases.get(lease.message_id) is lease:
                 self.leases.end(lease.message_id)
-                self.backlog.give_back(lease.message_id, lease.attempt - 1, now)
+                self._give_back(lease.message_id, lease.attempt - 1, now)
         self.pump()
 
     def tick(self) -> None:
@@ -168,23 +180,44 @@ class Subscription:
             self._return(expired, now)
         self.pump()
 
-    def close(self) -> None:
+    def close(self, refusal: RefusedError) -> None:
         """Forget everything: the subscription was deleted or detached."""
         self.open = False
+        self.end_takers(refusal)
         self._disarm()
         self.leases = Leases()
-        self.backlog = PlainBacklog()
+        self.backlog = self._empty_backlog()
+
+    def restart(self, waiting: Iterable[tuple[int, str]]) -> None:
+        """Begin anew with these messages (id, ordering key): a seek."""
+        self.leases.end_all()
+        self.backlog = self._empty_backlog()
+        for message_id, key in waiting:
+            self.backlog.restore(message_id, key, 0)
+        self.pump()
+
+    def forwarded(self, lease: Lease) -> Sequence[int]:
+        """A message is in the dead-letter topic. Returns the messages that are thereby done."""
+        return self.backlog.acknowledged(lease.message_id)
+
+    def not_forwarded(self, lease: Lease) -> None:
+        """A message could not be stored in the dead-letter topic: it is delivered once more."""
+        self._give_back(lease.message_id, lease.attempt, self._clock.monotonic())
+        self.pump()
+
+    def _empty_backlog(self) -> Backlog:
+        return OrderedBacklog() if self.config.enable_message_ordering else PlainBacklog()
 
     def _deliver(self, taker: Taker, now: float) -> bool:
-        message_id = self.backlog.head(now)
-        while message_id is not None:
-            body = self._owner.payloads.get(message_id, self.backlog.upcoming(_READ_AHEAD))
-            _, attempts = self.backlog.pop(now)
-            if body is not None:
-                break
-            message_id = self.backlog.head(now)  # the message outlived its retention
-        else:
-            return False
+        body = None
+        while body is None:
+            taken = self.backlog.take(now, taker)
+            if taken is None:
+                return False
+            message_id, attempts = taken
+            body = self._owner.payloads.get(message_id, self.backlog)
+            if body is None:
+                self.backlog.acknowledged(message_id)  # it outlived its retention
         deadline = now + (taker.ack_deadline_seconds() or self.config.ack_deadline_seconds)
         ack_id = f"{self.id}-{next(self._serials):x}-{message_id}"
         lease = Lease(message_id, ack_id, attempts + 1, deadline, len(body), taker)
@@ -195,13 +228,25 @@ class Subscription:
 
     def _return(self, leases: Sequence[Lease], now: float) -> None:
         policy = self.dead_letter_policy
-        for lease in leases:
+        attempted = defaultdict[int, list[int]](list)
+        revoked: set[int] = set()
+        for lease in sorted(leases, key=attrgetter("message_id")):
+            if lease.message_id in revoked:
+                continue
             if policy is not None:
                 if lease.attempt >= policy.max_delivery_attempts and self._owner.undeliverable(self, lease):
                     continue
-                self._owner.attempted(self, lease.attempt, [lease.message_id])
+                attempted[lease.attempt].append(lease.message_id)
             delay = backoff_seconds(self.retry_policy, lease.attempt)
-            self.backlog.give_back(lease.message_id, lease.attempt, now + delay)
+            revoked.update(self._give_back(lease.message_id, lease.attempt, now + delay))
+        for attempts, message_ids in attempted.items():
+            self._owner.attempted(self, attempts, message_ids)
+
+    def _give_back(self, message_id: int, attempts: int, available_at: float) -> Sequence[int]:
+        revoked = self.backlog.give_back(message_id, attempts, available_at)
+        for later in revoked:
+            self.leases.end(later)
+        return revoked
 
     def _message_of(self, ack_id: str) -> int:
         """The message an ack id was made for; 0 if it was not made by this subscription."""

@@ -1,11 +1,20 @@
 """One topic and who listens to it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from local.pubsub.clock import Clock
 from local.pubsub.statements import MessageRow
 from local.pubsub.subscription import Subscription
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """A snapshot: its id is one of a subscription's, its backlog one that nobody reads."""
+
+    id: int
+    config: Any
 
 
 class Topic:
