@@ -18,7 +18,7 @@ from local.gcs.content_range import ContentRange, parse_content_range
 from local.gcs.database import Database, Transaction, now_us
 from local.gcs.digest import ExpectedDigests
 from local.gcs.errors import StorageError, invalid, no_such_upload
-from local.gcs.session import Session, SessionRequest
+from local.gcs.session import Session, SessionRequest, session_from_row
 from local.gcs.stored import Content, StoredObject, check, check_name, find_object
 
 #: Bytes after which a running request notes its progress, so that kill -9 costs no more.
