@@ -23,8 +23,8 @@ def config() -> Config:
 
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Run the migrations up to ``revision`` that the database has not seen; safe to run twice at once."""
-    with engine.connect() as guard, engine.connect() as connection:
-        guard.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+    with engine.begin() as guard, engine.connect() as connection:
+        guard.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         configuration = config()
         configuration.attributes["connection"] = connection
         alembic.upgrade(configuration, revision)

@@ -99,10 +99,10 @@ class Job(Protocol):
 class Pipeline:
     """A named function that turns one object into artifacts and a result.
 
-    ``accepts`` are content types (``image/*`` matches every image). ``version`` is part of the key of every stored step:
-    raise it when a release must not reuse the steps of the one before. ``settings_schema`` is a JSON Schema of the
-    settings a job may carry. ``max_run_seconds`` and ``max_stall_seconds`` (no progress, no step) end an attempt; None
-    takes the worker's setting.
+    ``accepts`` are content types (``image/*`` matches every image). ``version`` is part of the key of every stored
+    step: raise it when a release must not reuse the steps of the one before. ``settings_schema`` is a JSON Schema of
+    the settings a job may carry. ``max_run_seconds`` and ``max_stall_seconds`` (no progress, no step) end an attempt;
+    None takes the worker's setting.
     """
 
     name: str
