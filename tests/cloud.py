@@ -149,9 +149,9 @@ class Cloud:
         if "storage" in opened:
             self.storage.close()
         if "publisher" in opened:
-            self.publisher.transport.close()
+            self.publisher.transport.close()  # type: ignore[no-untyped-call]
         if "subscriber" in opened:
-            self.subscriber.close()  # type: ignore[no-untyped-call]
+            self.subscriber.close()
 
     def _compute(self) -> dict[str, Any]:
         return {
