@@ -45,7 +45,9 @@ def decode(path: Path, kind: Format, header: Header, longest_side: int) -> Any:
 
 
 def _decode_jpeg(vips: Any, path: Path, header: Header, longest_side: int) -> Any:
-    room = max(header.width, header.height) / (longest_side * _LEFT_TO_SHRINK)
+    longest, shortest = max(header.width, header.height), min(header.width, header.height)
+    # A sliver would shrink to nothing in the decoder.
+    room = min(longest / (longest_side * _LEFT_TO_SHRINK), shortest / 8)
     shrink = next((factor for factor in (8, 4, 2) if factor <= room), 1)
 
     def load(fail_on: str) -> Any:

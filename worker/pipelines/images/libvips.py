@@ -1,5 +1,6 @@
 """libvips, set up once for a process that reads hostile files."""
 
+import logging
 import os
 from functools import cache
 from typing import Any
@@ -31,6 +32,8 @@ def load_libvips() -> Any:
     pyvips.cache_set_max(0)
     pyvips.cache_set_max_mem(0)
     pyvips.cache_set_max_files(0)
+    # It warns of every oddity of every file, in words the file may choose.
+    logging.getLogger("pyvips").setLevel(logging.ERROR)
     if "VIPS_CONCURRENCY" not in os.environ:
         pyvips.concurrency_set(1)
     return pyvips
