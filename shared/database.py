@@ -5,12 +5,25 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
 from shared.settings import Settings
 
 #: What a lost or restarting database looks like from here; worth another try.
 DATABASE_AWAY = (OperationalError, InterfaceError, DBAPIError)
+#: SQLSTATE classes that blame the values: data exception, integrity violation. Trying again cannot help.
+_REFUSALS = ("22", "23")
+
+
+def refused(error: Exception) -> bool:
+    """Tell whether Postgres answered that the values cannot be stored."""
+    said = error.orig.args[:1] if isinstance(error, DBAPIError) and error.orig is not None else ()
+    return any(isinstance(fields, dict) and str(fields.get("C")).startswith(_REFUSALS) for fields in said)
+
+
+def away(error: Exception) -> bool:
+    """Tell whether a statement failed only for now: no connection, a restart, a deadlock, a full pool."""
+    return isinstance(error, SQLAlchemyError | OSError) and not refused(error)
 
 
 def open_engine(settings: Settings) -> Engine:

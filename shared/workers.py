@@ -57,13 +57,13 @@ def register(connection: Connection, boot: Boot) -> bool:
 
 _HEARTBEAT = text("""
     UPDATE workers SET last_seen = now(), state = CASE WHEN state = 'leaving' THEN 'leaving' ELSE :state END
-    WHERE id = :id
+    WHERE id = :id AND state <> 'gone'
     RETURNING state, stop_mode,
               EXISTS (SELECT FROM jobs WHERE status = 'queued' AND not_before <= now()) AS due""")
 
 
 def heartbeat(connection: Connection, worker: str, state: WorkerState) -> Orders | None:
-    """Say that the worker lives and what it does; return what is wanted of it, None if its row is gone."""
+    """Say that the worker lives and what it does; return what is wanted of it, None if it counts as gone."""
     row = connection.execute(_HEARTBEAT, {"id": worker, "state": state.value}).one_or_none()
     if row is None:
         return None

@@ -270,7 +270,7 @@ GRANT SELECT, UPDATE ON runs, workers TO spotmill_dispatcher;
 GRANT SELECT, UPDATE ON jobs TO spotmill_worker;
 GRANT SELECT, INSERT, UPDATE ON attempts, workers TO spotmill_worker;
 GRANT SELECT, INSERT ON artifacts TO spotmill_worker;
-GRANT SELECT, INSERT, UPDATE ON pipelines TO spotmill_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON pipelines TO spotmill_worker;
 """
 
 

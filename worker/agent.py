@@ -1,0 +1,171 @@
+"""The agent of one VM: brings the parts up, follows orders, and leaves in good order when the VM is taken."""
+
+import os
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+import stamina
+import structlog
+
+from shared import lifecycle, workers
+from shared.database import away, open_engine
+from shared.lifecycle import Backoff
+from shared.models import StopMode, WorkerState
+from shared.settings import WorkerSettings
+from shared.workers import Boot, Orders
+from worker import scratch
+from worker.attempt import Bench
+from worker.child.messages import Limits
+from worker.heartbeat import Heartbeat
+from worker.hold import Keeper
+from worker.holding import Holding, Released
+from worker.intake import Intake
+from worker.ledger import Ledger
+from worker.preemption import Notice, Notices
+from worker.process import ChildProcess
+from worker.pull import Subscription
+from worker.receipts import Receipts
+from worker.slot import Slot
+from worker.transfer import Storage
+
+#: The part of the notice that the step at hand may use; the rest is for letting go.
+_FINISHING_SHARE = 1 / 3
+#: Seconds in which letting go must be done, at least and at most.
+_LETTING_GO_SECONDS = (5.0, 20.0)
+
+log = structlog.get_logger()
+
+
+class Agent:
+    """Everything that one VM does. ``children`` are processes that are loading their pipelines already."""
+
+    def __init__(
+        self, settings: WorkerSettings, boot: Boot, notices: Notices, limits: Limits, children: list[ChildProcess]
+    ) -> None:
+        self._settings = settings
+        self._boot = boot
+        self._notices = notices
+        self._limits = limits
+        self._children = children
+        self._holding = Holding(settings.worker_slots)
+        self._engine = open_engine(settings)
+        self._subscription = Subscription(settings.jobs_subscription_path)
+        self._receipts = Receipts(self._subscription)
+        self._ledger = Ledger(self._engine, settings, self._holding, self._receipts)
+        self._intake = Intake(
+            settings,
+            boot.id,
+            self._engine,
+            subscription=self._subscription,
+            holding=self._holding,
+            receipts=self._receipts,
+        )
+        self._useful = time.monotonic()  #: when there was last something to do
+        self._leaving = False
+
+    def run(self) -> None:
+        """Work until a notice comes, then let go of everything. Never returns: the process ends."""
+        threading.excepthook = _end_process
+        self._register()
+        self._open_slots()
+        Keeper(self._settings, self._engine, self._subscription, self._holding, self._ledger).start()
+        Heartbeat(self._engine, self._boot, self._holding, self._settings.heartbeat_seconds, self._obey).start()
+        self._intake.start()
+        log.info("worker.started", instance=self._boot.instance, zone=self._boot.zone, slots=self._boot.slots)
+        notice = self._notices.wait()
+        if notice is not None:
+            self._depart(notice)
+        os._exit(0)  # threads may still wait for a network that nobody needs any more
+
+    def _register(self) -> None:
+        settings = self._settings
+        backoff = Backoff(settings.backoff_seconds, settings.backoff_max_seconds, settings.max_failures)
+        for trial in stamina.retry_context(
+            on=away, attempts=None, timeout=None, wait_initial=0.1, wait_jitter=0.2, wait_max=3
+        ):
+            with trial, self._engine.begin() as connection:
+                if workers.register(connection, self._boot):
+                    released, failed = lifecycle.recover(connection, self._boot.id, backoff)
+                    log.warning("worker.recovered", released=len(released), failed=len(failed))
+
+    def _open_slots(self) -> None:
+        settings = self._settings
+        root = Path(settings.scratch_dir or tempfile.gettempdir()) / "spotmill" / self._boot.instance
+        scratch.clear(root)
+        uploads = 2 * settings.worker_slots + 2
+        bench = Bench(
+            settings=settings,
+            storage=Storage(settings.project, settings.worker_slots + uploads),
+            holding=self._holding,
+            ledger=self._ledger,
+            uploads=ThreadPoolExecutor(uploads, "upload"),
+            scratch_root=root,
+            limits=self._limits,
+        )
+        for number, child in enumerate(self._children):
+            Slot(number, bench, child).start()
+
+    def _obey(self, orders: Orders) -> None:
+        """Do what the fleet wants; a worker that has nothing to do offers to leave."""
+        now = time.monotonic()
+        if len(self._holding) or orders.due:
+            self._useful = now
+        if orders.state is WorkerState.LEAVING:
+            if not self._leaving:
+                log.info("worker.leaving", stop_mode=orders.stop_mode)
+                self._leaving = True
+                self._intake.stop()
+            if orders.stop_mode is StopMode.NOW:
+                self._let_go("The run was stopped.")
+        elif now - self._useful >= self._settings.idle_seconds and not self._leaving:
+            log.info("worker.idle", seconds=self._settings.idle_seconds)
+            self._leaving = True
+            self._intake.stop()
+            with self._engine.begin() as connection:
+                workers.leave(connection, self._boot.id)
+
+    def _let_go(self, reason: str) -> None:
+        """Stop every job and give it back; the ledger releases the lease first and then the message."""
+        for held in self._holding.all():
+            self._ledger.conclude(held, Released(reason))
+
+    def _depart(self, notice: Notice) -> None:
+        """Use the notice: finish steps for a third of it, then release what is left, close the row."""
+        log.warning("worker.notice", reason=notice.reason, jobs=len(self._holding))
+        seconds = self._settings.preemption_notice_seconds
+        finish_by = time.monotonic() + seconds * _FINISHING_SHARE
+        self._intake.stop()
+        self._holding.stop_at_step = True
+        signals = 0 if notice.signal is None else 1
+        while len(self._holding) and (left := finish_by - time.monotonic()) > 0 and signals < 2:
+            again = self._notices.wait(min(left, 0.05))
+            signals += again is not None and again.signal is not None
+        self._let_go(notice.reason)
+        least, most = _LETTING_GO_SECONDS
+        done_by = time.monotonic() + min(most, max(least, seconds * _FINISHING_SHARE))
+        released = self._holding.wait_empty(done_by - time.monotonic())
+        sent = self._receipts.flush(max(0.1, done_by - time.monotonic()))
+        self._close_row(notice.reason)
+        log.warning("worker.ended", reason=notice.reason, released=released, answered=sent)
+
+    def _close_row(self, reason: str) -> None:
+        try:
+            with self._engine.begin() as connection:
+                workers.end(connection, self._boot.id, reason)
+        except Exception as error:
+            if not away(error):
+                raise
+            log.warning("worker.row_left_open", error=str(error))  # the tick closes it
+
+
+def _end_process(args: threading.ExceptHookArgs) -> None:
+    """End the agent if one of its threads fails: half an agent would hold jobs and do nothing for them."""
+    trace: tuple[type[BaseException], BaseException, TracebackType | None] | None = None
+    if args.exc_value is not None:
+        trace = (args.exc_type, args.exc_value, args.exc_traceback)
+    log.critical("agent.broken", thread=args.thread.name if args.thread else "?", exc_info=trace)
+    os._exit(70)

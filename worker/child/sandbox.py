@@ -1,0 +1,58 @@
+"""What the child gives up before it loads any pipeline: privileges, the network, more than its share of the machine.
+
+Every step is made by the child itself, after exec: a fork of the many-threaded agent could not run Python safely.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from worker.child.messages import Limits
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWNET = 0x40000000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _end_with_agent(agent: int) -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != agent:  # it died before we asked
+        sys.exit("the agent is gone")
+
+
+def _leave_network() -> bool:
+    """Move into an empty network namespace, where root may do so; return whether it worked."""
+    return sys.platform == "linux" and bool(_libc.unshare(_CLONE_NEWNET) == 0)
+
+
+def _lower(kind: int, wanted: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(kind, (most, most))
+
+
+def enter(limits: Limits) -> bool:
+    """Give up all that a pipeline needs not; return whether the network is out of reach."""
+    with suppress(OSError):  # when memory runs out, the kernel should take the child and not the agent
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    offline = _leave_network()
+    if limits.uid is not None and limits.gid is not None:
+        os.setgroups(limits.groups)
+        os.setgid(limits.gid)
+        os.setuid(limits.uid)
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        _end_with_agent(limits.parent)  # after the change of user, which would undo it
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_AS, limits.memory_bytes)
+    _lower(resource.RLIMIT_FSIZE, limits.file_bytes)
+    _lower(resource.RLIMIT_NOFILE, limits.open_files)
+    # The agent decides when a child ends; a Ctrl-C on the terminal is meant for the agent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return offline

@@ -1,0 +1,39 @@
+"""``spotmill worker``: the agent of one VM."""
+
+import sys
+
+import click
+
+from shared import logging
+from shared.settings import SettingsError, WorkerSettings, load
+
+
+@click.command()
+def command() -> None:
+    """Work through the queue on this VM until it is taken away."""
+    try:
+        settings = load(WorkerSettings)
+    except SettingsError as error:
+        raise click.ClickException(f"The worker cannot start. {error}") from None
+    logging.configure_from("worker", settings)
+
+    from worker.process import ChildProcess, limits  # noqa: PLC0415 - what takes longest is started first
+
+    allowed = limits(settings)
+    children = [ChildProcess(allowed) for _ in range(settings.worker_slots)]
+
+    from worker.agent import Agent  # noqa: PLC0415 - imports the clients while the children load their pipelines
+    from worker.metadata import MetadataError, MetadataServer, read_boot  # noqa: PLC0415
+    from worker.preemption import Notices  # noqa: PLC0415
+
+    notices = Notices()
+    server = MetadataServer()
+    notices.listen(server)
+    try:
+        boot = read_boot(server, settings)
+    except MetadataError as error:
+        raise click.ClickException(
+            f"The worker does not know which VM it is: {error}. Set GCE_METADATA_HOST."
+        ) from None
+    Agent(settings, boot, notices, allowed, children).run()
+    sys.exit(0)

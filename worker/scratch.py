@@ -1,0 +1,77 @@
+"""The directories of one attempt: ``input`` belongs to the agent, ``work`` to the child, which may be hostile.
+
+Files that the child names are opened here, without following a link out of ``work`` and without trusting their owner.
+"""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from shared.lifecycle import Claim
+from shared.objects import safe_filename
+
+
+class ForeignFileError(Exception):
+    """The child named a file that is not its own."""
+
+
+def clear(root: Path) -> None:
+    """Make the directory of this worker, without what an agent before this one left in it."""
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True, exist_ok=True)
+    root.chmod(0o711)  # the child's user may pass, not look around
+
+
+class Scratch:
+    """The directories of one attempt. ``uid`` is the child's user if it has its own."""
+
+    def __init__(self, root: Path, claim: Claim, *, uid: int | None, gid: int | None) -> None:
+        self._uid = uid
+        self._top = root / f"{claim.id}-{claim.attempt}"
+        self.work = self._top / "work"
+        self._input = self._top / "input"
+        self.work.mkdir(parents=True)
+        self._input.mkdir()
+        self.source = self._input / safe_filename(claim.object)
+        if uid is not None and gid is not None:
+            self._top.chmod(0o711)
+            os.chown(self.work, uid, gid)
+            self.work.chmod(0o700)
+
+    def stored(self, step: str, filename: str) -> Path:
+        """Return where a stored step goes; it keeps its file name, whose ending may matter."""
+        folder = self._input / step
+        folder.mkdir(exist_ok=True)
+        return folder / (safe_filename(filename) if filename else "value")
+
+    def open(self, name: str) -> BinaryIO:
+        """Open a file that the child named, relative to ``work``.
+
+        Raises:
+            ForeignFileError: it is not a plain file of the child's in its work directory.
+        """
+        parts = name.split("/")
+        if not name or any(part in ("", ".", "..") for part in parts):
+            raise ForeignFileError(f"{name!r} is no file name")
+        folder = os.open(self.work, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for part in parts[:-1]:
+                inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            descriptor = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        except OSError as error:
+            raise ForeignFileError(f"{name!r} cannot be opened: {error.strerror}") from error
+        finally:
+            os.close(folder)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or (self._uid is not None and found.st_uid != self._uid):
+            os.close(descriptor)
+            raise ForeignFileError(f"{name!r} is not a file of this job")
+        return os.fdopen(descriptor, "rb")
+
+    def remove(self) -> None:
+        """Delete everything."""
+        shutil.rmtree(self._top, ignore_errors=True)
