@@ -133,6 +133,10 @@ class WorkerSettings(Settings):
     child_memory_bytes: int = Field(
         8 * 1024**3, ge=64 * 1024**2, description="Address space that one pipeline process may use, in bytes."
     )
+    child_file_bytes: int = Field(
+        100 * 1024**3, ge=1024**2, description="Largest file that a pipeline process may write, in bytes."
+    )
+    child_open_files: int = Field(1024, ge=64, description="Files that one pipeline process may have open.")
     child_user: str | None = Field(None, description="User that pipeline processes run as; None keeps the agent's.")
     child_max_jobs: int = Field(200, ge=1, description="Jobs after which a warm pipeline process is replaced.")
     step_max_bytes: int = Field(5 * 1024**3, ge=1, description="Largest value one step may store, in bytes.")
@@ -143,6 +147,9 @@ class WebSettings(Settings):
 
     web_url: str = Field("http://127.0.0.1:8080", description="Origin under which browsers reach the web service.")
     iap_audience: str | None = Field(None, description="Expected audience of the IAP assertion. Required in the cloud.")
+    iap_keys_url: str = Field(
+        "https://www.gstatic.com/iap/verify/public_key-jwk", description="Where the public keys of IAP are read."
+    )
     dev_user: str | None = Field(
         None, description="E-mail of the development user; refused unless the service is on loopback."
     )
