@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -123,7 +124,10 @@ class Job(Base):
         CheckConstraint("progress BETWEEN 0 AND 1", name="jobs_progress"),
         CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="jobs_lease"),
         Index("jobs_newest", text("created_at DESC"), text("id DESC")),
-        Index("jobs_owner_newest", "owner", text("created_at DESC"), text("id DESC")),
+        Index("jobs_owner_newest", text("coalesce(owner, '')"), text("created_at DESC"), text("id DESC")),
+        Index(
+            "jobs_owner_status_newest", text("coalesce(owner, '')"), "status", text("created_at DESC"), text("id DESC")
+        ),
         Index("jobs_status_newest", "status", text("created_at DESC"), text("id DESC")),
         Index("jobs_pipeline_newest", "pipeline", text("created_at DESC"), text("id DESC")),
         Index("jobs_queue", "not_before", postgresql_where=text("status = 'queued'")),
@@ -131,7 +135,13 @@ class Job(Base):
         Index("jobs_leases", "lease_until", postgresql_where=text("status = 'running'")),
         Index("jobs_worker", "worker", postgresql_where=text("status = 'running'")),
         Index("jobs_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
-        Index("jobs_object_search", "object", postgresql_using="gin", postgresql_ops={"object": "gin_trgm_ops"}),
+        Index(
+            "jobs_filename_search",
+            literal_column("regexp_replace(object, '^.*/', '')").label("filename"),
+            postgresql_using="gin",
+            postgresql_ops={"filename": "gin_trgm_ops"},
+        ),
+        Index("jobs_done", "finished_at", postgresql_where=text("status IN ('succeeded', 'failed') AND attempt > 0")),
     )
 
 

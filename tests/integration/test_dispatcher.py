@@ -1,0 +1,175 @@
+"""From an object or a message to a job: exactly one, whatever comes twice, late, wrong or out of order."""
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+from google.pubsub_v1 import PubsubMessage
+from sqlalchemy import text
+
+from eventarc.contract import SampleEvent, read_sample
+from tests.cloud import Cloud, wait_for
+
+
+@pytest.fixture
+def name() -> str:
+    """An object name of this test alone."""
+    return f"20251203T15Z/{uuid.uuid4()}/photo.jpg"
+
+
+@pytest.fixture(autouse=True)
+def pipelines(cloud: Cloud) -> Iterator[None]:
+    """There is an image pipeline, whatever else the worker brings."""
+    with cloud.engine.begin() as connection:
+        connection.execute(
+            text("""INSERT INTO pipelines (name, version, accepts, settings_schema) VALUES ('image', '1', '{image/*}',
+                    '{"type": "object", "properties": {"quality": {"type": "integer"}}, "additionalProperties": false}')
+                    ON CONFLICT (name) DO NOTHING""")
+        )
+    yield
+    with cloud.engine.begin() as connection:
+        connection.execute(text("DELETE FROM jobs"))
+
+
+def jobs(cloud: Cloud, name: str) -> list[Any]:
+    """The jobs of an object, the oldest generation first."""
+    with cloud.engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT * FROM jobs WHERE object = :name ORDER BY generation, pipeline"), {"name": name}
+        )
+        return list(rows)
+
+
+def upload(cloud: Cloud, name: str, content_type: str = "image/jpeg", **metadata: str) -> int:
+    blob = cloud.uploads.blob(name)
+    blob.metadata = metadata or None
+    blob.upload_from_string(b"not really a photograph", content_type=content_type)
+    return int(blob.generation)
+
+
+def ingest(cloud: Cloud, data: dict[str, Any], **attributes: str) -> None:
+    topic = cloud.topic(cloud.settings.ingest_topic)
+    message = PubsubMessage(data=json.dumps(data).encode(), attributes=attributes)
+    cloud.publisher.publish(topic=topic, messages=[message])
+
+
+def finalized(cloud: Cloud, name: str, generation: int, bucket: str | None = None) -> SampleEvent:
+    """The event that Cloud Storage would send for an object."""
+    sample = read_sample("storage-finalized")
+    bucket = bucket or cloud.settings.upload_bucket
+    body = sample.body | {"bucket": bucket, "name": name, "generation": str(generation), "metadata": {}}
+    return SampleEvent(sample.headers | {"ce-subject": f"objects/{name}", "ce-bucket": bucket}, body)
+
+
+def post(cloud: Cloud, event: SampleEvent) -> int:
+    """Deliver an event to the dispatcher; return its answer's status."""
+    url = cloud.environment["SPOTMILL_DISPATCHER_URL"]
+    return requests.post(url, data=json.dumps(event.body), headers=event.headers, timeout=30).status_code
+
+
+def test_an_upload_becomes_a_published_job(cloud: Cloud, name: str) -> None:
+    """A written object appears as a queued job with its owner, size and checksum, and a message is out."""
+    generation = upload(cloud, name, owner="Ann@example.com")
+    [job] = wait_for(lambda: [j for j in jobs(cloud, name) if j.published_at])
+    assert (job.generation, job.pipeline, job.owner, job.status) == (generation, "image", "ann@example.com", "queued")
+    assert (job.size_bytes, job.content_type) == (23, "image/jpeg")
+    assert job.crc32c == cloud.uploads.get_blob(name).crc32c
+
+
+def test_everything_that_announces_one_generation_makes_one_job(cloud: Cloud, name: str) -> None:
+    """Fifty events at once, fifty ingest messages and a notification for one generation leave one job."""
+    generation = upload(cloud, name)
+    event = finalized(cloud, name, generation)
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(lambda _: post(cloud, event), range(50))) == {200}
+    for _ in range(50):
+        ingest(cloud, {"uri": f"gs://{cloud.settings.upload_bucket}/{name}", "generation": generation})
+    ingest(cloud, event.body, payloadFormat="JSON_API_V1", eventType="OBJECT_FINALIZE")
+    last = f"{name}.last.jpg"
+    upload(cloud, last)
+    ingest(cloud, {"uri": f"gs://{cloud.settings.upload_bucket}/{last}"})
+    wait_for(lambda: jobs(cloud, last))
+    assert len(jobs(cloud, name)) == 1
+
+
+def test_overwriting_a_queued_object_supersedes_its_job(cloud: Cloud, name: str) -> None:
+    """The old generation is superseded and the new one waits."""
+    old = upload(cloud, name)
+    wait_for(lambda: jobs(cloud, name))
+    new = upload(cloud, name)
+    wait_for(lambda: len(jobs(cloud, name)) == 2)
+    assert [(j.generation, j.status) for j in jobs(cloud, name)] == [(old, "superseded"), (new, "queued")]
+
+
+def test_deleting_a_queued_object_supersedes_its_job(cloud: Cloud, name: str) -> None:
+    """Nobody processes what is no longer there."""
+    upload(cloud, name)
+    wait_for(lambda: jobs(cloud, name))
+    cloud.uploads.delete_blob(name)
+    wait_for(lambda: jobs(cloud, name)[0].status == "superseded")
+
+
+def test_an_ingest_message_may_choose_pipeline_owner_and_settings(cloud: Cloud, name: str) -> None:
+    """What the message says counts, not the object's metadata."""
+    upload(cloud, name, content_type="application/zip", owner="ann@example.com")
+    uri = f"gs://{cloud.settings.upload_bucket}/{name}"
+    ingest(cloud, {"uri": uri, "pipeline": "image", "owner": "bob@example.com"})
+    job = wait_for(lambda: [j for j in jobs(cloud, name) if j.pipeline == "image"])[0]
+    assert job.owner == "bob@example.com"
+
+
+def test_what_nothing_can_process_is_recorded_with_the_reason(cloud: Cloud, name: str) -> None:
+    """A text file, an unknown pipeline and wrong settings each become a failed job that says why."""
+    upload(cloud, f"{name}.txt", content_type="text/plain")
+    upload(cloud, f"{name}.1.jpg", pipeline="unheard-of")
+    upload(cloud, f"{name}.2.jpg", settings='{"surprise": 1}')
+    for suffix, reason in ((".txt", "text/plain"), (".1.jpg", "unheard-of"), (".2.jpg", "settings")):
+        [job] = wait_for(lambda suffix=suffix: jobs(cloud, f"{name}{suffix}"))  # type: ignore[misc]
+        assert job.status == "failed"
+        assert reason in job.error
+
+
+def test_no_job_for_folders_unfinished_files_and_results(cloud: Cloud, name: str) -> None:
+    """Folder markers, transfer tools' temporary names and the result bucket make no jobs."""
+    result_bucket = cloud.settings.result_bucket
+    assert post(cloud, finalized(cloud, "folder/", 1)) == 200
+    assert post(cloud, finalized(cloud, f"{name}.part", 1)) == 200
+    assert post(cloud, finalized(cloud, name, 1, bucket=result_bucket)) == 200
+    assert not jobs(cloud, "folder/")
+    assert not jobs(cloud, f"{name}.part")
+    assert not jobs(cloud, name)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"uri": "http://nowhere/"},
+        {"uri": "gs://somebody-elses/file.jpg"},
+        {"uri": "gs://spotmill-uploads/never/existed.jpg"},
+        {},
+    ],
+)
+def test_malformed_messages_are_logged_and_not_repeated(cloud: Cloud, message: dict[str, Any]) -> None:
+    """A message that no retry would mend is answered 200 and leaves a warning."""
+    sample = read_sample("pubsub-ingest")
+    source = f"//pubsub.googleapis.com/{cloud.topic(cloud.settings.ingest_topic)}"
+    event_id = uuid.uuid4().hex
+    data = base64.b64encode(json.dumps(message).encode()).decode()
+    body = sample.body | {"message": sample.body["message"] | {"data": data, "attributes": {}}}
+    assert post(cloud, SampleEvent(sample.headers | {"ce-source": source, "ce-id": event_id}, body)) == 200
+    wait_for(lambda: event_id in cloud.log("dispatcher"))
+
+
+def test_what_is_no_event_of_ours_is_answered_and_logged(cloud: Cloud) -> None:
+    """An unknown type, an unknown topic and a body without an object do not come back for a day."""
+    sample = read_sample("storage-finalized")
+    assert post(cloud, SampleEvent(sample.headers | {"ce-type": "com.example.other"}, sample.body)) == 200
+    assert post(cloud, SampleEvent(sample.headers, {"surprise": True})) == 200
+    tick = read_sample("pubsub-tick")
+    source = {"ce-source": "//pubsub.googleapis.com/projects/p/topics/unheard-of"}
+    assert post(cloud, SampleEvent(tick.headers | source, tick.body)) == 200
