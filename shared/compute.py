@@ -10,10 +10,11 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import compute_v1
 from requests.exceptions import RequestException
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from shared import runs, workers
-from shared.fleet import Backlog, Group, Plan, plan
+from shared.backlog import read_backlog
+from shared.fleet import Group, Plan, plan
 from shared.settings import Settings
 
 #: Seconds that one call to Compute may take.
@@ -100,15 +101,6 @@ class InstanceGroup:
         return {m.instance.rsplit("/", 1)[-1]: m.instance.split("/zones/")[-1].split("/")[0] for m in managed}
 
 
-_BACKLOG = text("SELECT due, waiting, running, due_bytes FROM fleet_backlog()")
-
-
-def backlog(connection: Connection) -> Backlog:
-    """Read the sizes of the queue, whoever owns the jobs."""
-    row = connection.execute(_BACKLOG).one()
-    return Backlog(row.due, row.waiting, row.running)
-
-
 def apply(connection: Connection, group: InstanceGroup, settings: Settings) -> Plan:
     """Make the fleet what the open run needs, and close the run when it is over.
 
@@ -118,7 +110,11 @@ def apply(connection: Connection, group: InstanceGroup, settings: Settings) -> P
     runs.lock_fleet(connection)
     seen = group.look()
     todo = plan(
-        runs.current(connection), backlog(connection), workers.alive(connection), seen, max_workers=settings.max_workers
+        runs.current(connection),
+        read_backlog(connection),
+        workers.alive(connection),
+        seen,
+        max_workers=settings.max_workers,
     )
     if todo.target is not None:
         group.raise_to(todo.target)

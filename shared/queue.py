@@ -1,6 +1,6 @@
 """Publishing job messages, and noting in SQL that they are out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from google.cloud.pubsub_v1 import PublisherClient
 from google.cloud.pubsub_v1.types import BatchSettings
@@ -22,6 +22,22 @@ def open_publisher() -> PublisherClient:
     )
 
 
+def send(publisher: PublisherClient, settings: Settings, pending: Sequence[Pending]) -> Iterator[Pending]:
+    """Announce queued jobs to the workers; give back each as Pub/Sub takes it.
+
+    Raises:
+        google.api_core.exceptions.GoogleAPICallError: Pub/Sub did not accept a message.
+        TimeoutError: it did not answer in time.
+    """
+    topic = settings.jobs_topic_path
+    futures = [
+        (p, publisher.publish(topic, JobMessage(job_id=p.id).encode(), timeout=_DEADLINE_SECONDS)) for p in pending
+    ]
+    for job, future in futures:
+        future.result(timeout=_DEADLINE_SECONDS + 5)
+        yield job
+
+
 def publish(engine: Engine, publisher: PublisherClient, settings: Settings, pending: Sequence[Pending]) -> None:
     """Announce queued jobs to the workers, then note it; a crash in between only means a second message.
 
@@ -29,15 +45,10 @@ def publish(engine: Engine, publisher: PublisherClient, settings: Settings, pend
         google.api_core.exceptions.GoogleAPICallError: Pub/Sub did not accept a message; those it took are noted.
         TimeoutError: it did not answer in time.
     """
-    topic = settings.jobs_topic_path
-    futures = [
-        (p, publisher.publish(topic, JobMessage(job_id=p.id).encode(), timeout=_DEADLINE_SECONDS)) for p in pending
-    ]
     done: list[Pending] = []
     try:
-        for job, future in futures:
-            future.result(timeout=_DEADLINE_SECONDS + 5)
-            done.append(job)
+        for job in send(publisher, settings, pending):
+            done.append(job)  # noqa: PERF402 - what was taken before an error must be noted, too
     finally:
         if done:
             with engine.begin() as connection:

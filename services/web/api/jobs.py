@@ -1,0 +1,103 @@
+"""Jobs: the listing, one of them, and what a person may do with it."""
+
+import uuid
+from typing import Annotated
+
+from flask import Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from services.web import processing
+from services.web.backends import backends
+from services.web.cursor import Cursor
+from services.web.job_detail import read_job
+from services.web.listing import API, Wanted, page_of_jobs
+from services.web.operations import Api, answer, caller
+from services.web.shapes import JobDetail, JobPage
+from shared.models import JobStatus
+
+api = Api("jobs", API)
+_HIDDEN = "There is no such job, or it belongs to somebody else."
+#: Postgres cannot hold the character NUL in text.
+_Text = StringConstraints(max_length=200, pattern=r"^[^\x00]*$")
+
+
+def _split(value: object) -> object:
+    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
+class JobsQuery(BaseModel):
+    """Which jobs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Annotated[tuple[JobStatus, ...], BeforeValidator(_split)] = Field(
+        (), description="States, separated by commas; none: all."
+    )
+    pipeline: Annotated[str, _Text] | None = None
+    q: Annotated[str, _Text] | None = Field(None, description="Part of the file's name.")
+    cursor: Annotated[str, _Text] | None = Field(None, description="next_cursor of the page before.")
+    limit: Annotated[int, Field(ge=1, le=200)] | None = Field(None, description="Jobs on a page.")
+
+    def wanted(self, page_size: int) -> Wanted:
+        """Turn the words of the address into values.
+
+        Raises:
+            Problem: 400, the cursor is none of ours.
+        """
+        return Wanted(
+            status=tuple(dict.fromkeys(self.status)),
+            pipeline=self.pipeline or None,
+            q=self.q or None,
+            cursor=Cursor.decode(self.cursor) if self.cursor else None,
+            limit=self.limit or page_size,
+        )
+
+
+@api.operation(
+    "GET",
+    "/jobs",
+    summary="List jobs, newest first",
+    query=JobsQuery,
+    answers={200: JobPage},
+    problems={400: "The cursor is none that this listing gave out."},
+    conditional=True,
+)
+def list_jobs(query: JobsQuery) -> Response:
+    wanted = query.wanted(backends().settings.page_size)
+    with backends().transaction(caller()) as connection:
+        return answer(page_of_jobs(connection, caller(), wanted))
+
+
+@api.operation(
+    "GET",
+    "/jobs/{job_id}",
+    summary="Show a job with its attempts and artifacts",
+    answers={200: JobDetail},
+    problems={404: _HIDDEN},
+    conditional=True,
+)
+def show_job(job_id: uuid.UUID) -> Response:
+    with backends().transaction(caller()) as connection:
+        return answer(read_job(connection, backends().links, job_id))
+
+
+@api.operation(
+    "POST",
+    "/jobs/{job_id}/retry",
+    summary="Queue a failed or cancelled job again",
+    answers={202: JobDetail},
+    problems={404: _HIDDEN, 409: "The job is in another state."},
+)
+def retry_job(job_id: uuid.UUID) -> Response:
+    return answer(processing.retry(backends(), caller(), job_id), 202)
+
+
+@api.operation(
+    "POST",
+    "/jobs/{job_id}/cancel",
+    summary="Stop a queued or running job",
+    answers={202: JobDetail},
+    problems={404: _HIDDEN, 409: "The job is over already."},
+)
+def cancel_job(job_id: uuid.UUID) -> Response:
+    return answer(processing.cancel(backends(), caller(), job_id), 202)

@@ -1,0 +1,131 @@
+"""What the web service talks to: database, Cloud Storage, Pub/Sub, the instance group. Each opens when first used."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, cast
+
+import structlog
+from flask import current_app
+from google.cloud.storage import Bucket, Client
+from sqlalchemy import Connection, text
+
+from services.web.cloud_errors import CLOUD_ERRORS
+from services.web.fleet_watch import FleetWatch
+from services.web.links import Links
+from services.web.problems import unavailable
+from services.web.views import Person
+from shared.database import acting_as, open_engine
+from shared.lifecycle import Pending, mark_published
+from shared.settings import WebSettings
+from shared.signing import UrlSigner, signing_credentials
+
+if TYPE_CHECKING:
+    from google.cloud.pubsub_v1 import PublisherClient
+
+    from shared.compute import InstanceGroup
+
+_EXTENSION = "spotmill"
+
+log = structlog.get_logger()
+
+
+class Backends:
+    """One for each process; safe to use from several threads."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        self.settings = settings
+        self.engine = open_engine(settings)
+        self.watch = FleetWatch(lambda: self.group.look())  # noqa: PLW0108 - the group opens when first used
+        self._guarded = False
+        self._lock = threading.RLock()
+
+    def warm(self) -> None:
+        """Load what takes long (the Compute client imports for seconds) before somebody waits for it."""
+
+        def load() -> None:
+            try:
+                _ = self.links, self.group
+            except Exception as error:  # noqa: BLE001 - the request that needs it meets the same error and shows it
+                log.warning("web.warm", reason=str(error))
+
+        threading.Thread(target=load, name="warm", daemon=True).start()
+
+    @contextmanager
+    def transaction(self, person: Person) -> Iterator[Connection]:
+        """Open a transaction in which row-level security shows what this person may see."""
+        with self.engine.begin() as connection:
+            self._guard(connection)
+            with acting_as(connection, person.email, admin=person.admin):
+                yield connection
+
+    @contextmanager
+    def fleet_transaction(self) -> Iterator[Connection]:
+        """Open a transaction that sees the jobs of everybody, as the size of the fleet depends on all of them."""
+        with self.engine.begin() as connection:
+            self._guard(connection)
+            with acting_as(connection, "", admin=True):
+                yield connection
+
+    def _guard(self, connection: Connection) -> None:
+        """Refuse a database role that row-level security does not bind: it would show everything to everybody."""
+        if self._guarded:
+            return
+        if not connection.execute(text("SELECT row_security_active('jobs')")).scalar_one():
+            role = connection.execute(text("SELECT current_user")).scalar_one()
+            log.error("database.role_unbound", role=role)
+            raise unavailable(
+                "The database role is wrong",
+                f"The role {role!r} passes over row-level security; give the web service one in spotmill_web.",
+            )
+        self._guarded = True
+
+    @cached_property
+    def links(self) -> Links:
+        """Signed URLs."""
+        with self._lock:
+            settings = self.settings
+            credentials = signing_credentials(settings)
+            return Links(
+                UrlSigner(credentials, public_url=settings.storage_public_url, life_seconds=settings.signed_url_seconds)
+            )
+
+    @cached_property
+    def upload_bucket(self) -> Bucket:
+        """The bucket for uploads, for plain forms."""
+        with self._lock:
+            return Client(project=self.settings.project).bucket(self.settings.upload_bucket)
+
+    @cached_property
+    def publisher(self) -> "PublisherClient":
+        """The publisher of job messages."""
+        from shared.queue import open_publisher  # noqa: PLC0415 - gRPC is slow to load, and only a retry publishes
+
+        with self._lock:
+            return open_publisher()
+
+    @cached_property
+    def group(self) -> "InstanceGroup":
+        """The instance group of the workers."""
+        from shared.compute import InstanceGroup  # noqa: PLC0415 - takes seconds to load: see warm
+
+        with self._lock:
+            return InstanceGroup(self.settings)
+
+    def announce(self, person: Person, pending: Sequence[Pending]) -> None:
+        """Tell the workers about queued jobs. If Pub/Sub is away, the next tick does so."""
+        from shared.queue import send  # noqa: PLC0415 - as above
+
+        try:
+            sent = list(send(self.publisher, self.settings, pending))
+        except CLOUD_ERRORS as error:
+            log.warning("queue.publish_failed", jobs=len(pending), reason=str(error))
+            return
+        with self.transaction(person) as connection:
+            mark_published(connection, sent)
+
+
+def backends() -> Backends:
+    """Return those of the running application."""
+    return cast(Backends, current_app.extensions[_EXTENSION])

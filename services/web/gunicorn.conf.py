@@ -1,0 +1,21 @@
+# ruff: noqa: N999 - gunicorn looks for this name
+"""gunicorn: one process, some threads; requests are short, as files never pass through here."""
+
+import os
+from urllib.parse import urlsplit
+
+# The development user is for this machine only, so only this machine may connect.
+_local = bool(os.environ.get("SPOTMILL_DEV_USER"))
+_url = urlsplit(os.environ.get("SPOTMILL_WEB_URL", "http://127.0.0.1:8080"))
+
+bind = f"127.0.0.1:{_url.port or 8080}" if _local else f"0.0.0.0:{os.environ.get('PORT', '8080')}"
+worker_class = "gthread"
+workers = 1
+threads = 16
+# A form upload of 32 MB over a slow line takes a while; everything else is over in milliseconds.
+timeout = 120
+graceful_timeout = 3
+keepalive = 30
+# The heartbeat file must not lie on a disk that can stall.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - memory, see above
+control_socket_disable = True

@@ -1,0 +1,136 @@
+"""A page of jobs, newest first, by key: every page costs the same, however many jobs there are."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Row,
+    Select,
+    Uuid,
+    bindparam,
+    case,
+    column,
+    exists,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+    text,
+    tuple_,
+    union_all,
+)
+
+from services.web.cursor import Cursor
+from services.web.shapes import Job, JobPage
+from services.web.views import Person
+from shared.models import Artifact, JobStatus, Run
+from shared.models import Job as JobRow
+
+#: Where the API's addresses begin.
+API = "/api/v1"
+_jobs = JobRow.__table__.c
+_NEWEST = (_jobs.created_at.desc(), _jobs.id.desc())
+#: As the indexes have it: a job without an owner is everybody's.
+_owner = func.coalesce(_jobs.owner, literal_column("''"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs: in one of these states (none: all), of a pipeline, with ``q`` in the file's name, after a cursor."""
+
+    status: tuple[JobStatus, ...] = ()
+    pipeline: str | None = None
+    q: str | None = None
+    cursor: Cursor | None = None
+    limit: int = 50
+
+
+def _older_than(cursor: Cursor) -> ColumnElement[bool]:
+    return tuple_(_jobs.created_at, _jobs.id) < tuple_(
+        literal(cursor.created_at, DateTime(timezone=True)), literal(cursor.id, Uuid())
+    )
+
+
+def _walks(person: Person, wanted: Wanted) -> list[Select[Any]]:
+    """Make one short walk along one index for each owner and state: a single walk would read past other rows."""
+    owners: list[ColumnElement[bool]] = [] if person.admin else [_owner == person.email, _owner == literal_column("''")]
+    states = [_jobs.status == status for status in wanted.status]
+    rules: list[ColumnElement[bool]] = []
+    if wanted.pipeline:
+        rules.append(_jobs.pipeline == wanted.pipeline)
+    if wanted.cursor:
+        rules.append(_older_than(wanted.cursor))
+    walk = select(JobRow.__table__).where(*rules).order_by(*_NEWEST).limit(wanted.limit + 1)
+    by_owner = [walk.where(owner) for owner in owners] or [walk]
+    return [one.where(state) for one in by_owner for state in states] or by_owner
+
+
+_FOUND = text("""
+    SELECT id FROM search_jobs(:q, string_to_array(:status, ','), :pipeline, CAST(:created_at AS timestamptz),
+                               CAST(:id AS uuid), CAST(:most AS int))""").columns(column("id", Uuid()))
+
+
+def _found(wanted: Wanted) -> Select[Any]:
+    """Search by file name in the database's own function: under row-level security no trigram index could be used."""
+    cursor = wanted.cursor
+    found = _FOUND.bindparams(
+        q=wanted.q,
+        status=",".join(wanted.status) or None,
+        pipeline=wanted.pipeline,
+        created_at=cursor.created_at.isoformat() if cursor else None,
+        id=str(cursor.id) if cursor else None,
+        most=wanted.limit + 1,
+    ).subquery()
+    return select(JobRow.__table__).join(found, found.c.id == _jobs.id)
+
+
+def _waiting_for(status: Any, not_before: Any) -> ColumnElement[str | None]:
+    a_run = exists().where(Run.ended_at.is_(None), Run.stopped_at.is_(None))
+    return case(
+        (status != JobStatus.QUEUED, null()),
+        (~a_run, literal("a run")),
+        (not_before > func.now(), literal("its next try")),
+        else_=literal("a worker"),
+    )
+
+
+def with_extras(rows: Select[Any] | Any) -> Select[Any]:
+    """Add to rows of jobs what the list shows besides: the thumbnail, and what a queued job waits for."""
+    page = rows.subquery("page")
+    thumbnail = select(Artifact.id).where(Artifact.job_id == page.c.id, Artifact.kind == "thumbnail").scalar_subquery()
+    return (
+        select(page, thumbnail.label("thumbnail"), _waiting_for(page.c.status, page.c.not_before).label("waiting_for"))
+        .order_by(page.c.created_at.desc(), page.c.id.desc())
+        .limit(bindparam("most", None))
+    )
+
+
+def fields(row: Row[Any]) -> dict[str, Any]:
+    """Name the columns as the API does."""
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    thumbnail = values.pop("thumbnail")
+    return values | {
+        "generation": str(values["generation"]),
+        "filename": values["object"].rsplit("/", 1)[-1],
+        "thumbnail_url": f"{API}/artifacts/{thumbnail}" if thumbnail else None,
+    }
+
+
+def page_of_jobs(connection: Connection, person: Person, wanted: Wanted) -> JobPage:
+    """Read one page in one query."""
+    if wanted.q:
+        rows: Any = _found(wanted)
+    else:
+        walks = _walks(person, wanted)
+        rows = union_all(*(walk.subquery().select() for walk in walks)) if len(walks) > 1 else walks[0]
+    found = connection.execute(with_extras(rows), {"most": wanted.limit + 1}).all()
+    shown = found[: wanted.limit]
+    more = len(found) > wanted.limit
+    return JobPage(
+        jobs=[Job.model_validate(fields(row)) for row in shown],
+        next_cursor=Cursor(shown[-1].created_at, shown[-1].id).encode() if more else None,
+    )

@@ -1,0 +1,143 @@
+"""The pages: each is whole without script, with its first data in it."""
+
+import uuid
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response as BaseResponse
+
+from services.web import processing
+from services.web.api.jobs import JobsQuery
+from services.web.backends import backends
+from services.web.form_upload import store
+from services.web.job_detail import CANCELLED, RETRIED, read_job
+from services.web.listing import page_of_jobs
+from services.web.operations import caller, read_query
+from services.web.overview import read_queue
+from services.web.problems import unprocessable
+from services.web.views import Filters, JobPage, PipelineChoice, ProcessingPage, Shell, UploadPage
+from shared.models import JobStatus, StopMode
+from shared.routing import installed_offers
+
+pages = Blueprint("pages", __name__)
+#: What the last form did, said on the next page. The address carries the word, never the sentence.
+_NOTICES = {
+    "uploaded": "The file is stored. It appears in the list within a second or two.",
+    "started": "The workers are starting.",
+    "stopped": "The workers finish what they hold, then they leave.",
+    "stopped-now": "The workers are leaving; what they held is back in the queue.",
+    "retried": "The job is in the queue again.",
+    "cancelled": "The job is cancelled.",
+}
+
+
+def _shell(current: str) -> Shell:
+    return Shell(caller(), current, _NOTICES.get(request.args.get("notice", "")))
+
+
+def _choices(connection: Connection) -> tuple[PipelineChoice, ...]:
+    return tuple(PipelineChoice(offer.name, offer.accepts) for offer in installed_offers(connection))
+
+
+def _address(filters: Filters, cursor: str) -> str:
+    asked = {"status": ",".join(filters.status), "pipeline": filters.pipeline, "q": filters.q, "cursor": cursor}
+    words = urlencode({name: value for name, value in asked.items() if value})
+    return url_for("pages.show_processing") + (f"?{words}" if words else "")
+
+
+@pages.get("/")
+def show_processing() -> str:
+    query = read_query(JobsQuery)
+    person = caller()
+    settings = backends().settings
+    wanted = query.wanted(settings.page_size)
+    filters = Filters(tuple(wanted.status), wanted.pipeline or "", wanted.q or "", query.cursor or "")
+    with backends().transaction(person) as connection:
+        queue = read_queue(connection, settings, backends().watch)
+        jobs = page_of_jobs(connection, person, wanted)
+        pipelines = _choices(connection)
+    page = ProcessingPage(
+        queue=queue,
+        jobs=jobs.jobs,
+        next_cursor=jobs.next_cursor,
+        next_url=_address(filters, jobs.next_cursor) if jobs.next_cursor else None,
+        first_url=_address(filters, "") if filters.cursor else None,
+        filters=filters,
+        statuses=tuple(JobStatus),
+        pipelines=pipelines,
+        max_workers=settings.max_workers,
+    )
+    return render_template("processing.html", shell=_shell("processing"), page=page)
+
+
+@pages.get("/upload")
+def show_upload() -> str:
+    settings = backends().settings
+    with backends().transaction(caller()) as connection:
+        pipelines = _choices(connection)
+    page = UploadPage(
+        pipelines=pipelines,
+        form_upload_max_bytes=settings.form_upload_max_bytes,
+        upload_max_bytes=settings.upload_max_bytes,
+        put_max_bytes=settings.upload_put_max_bytes,
+    )
+    return render_template("upload.html", shell=_shell("upload"), page=page)
+
+
+@pages.get("/jobs/<uuid:job_id>")
+def show_job(job_id: uuid.UUID) -> str:
+    with backends().transaction(caller()) as connection:
+        job = read_job(connection, backends().links, job_id)
+    page = JobPage(job, can_retry=job.status in RETRIED, can_cancel=job.status in CANCELLED)
+    return render_template("job.html", shell=_shell("job"), page=page)
+
+
+def _done(notice: str, job_id: uuid.UUID | None = None) -> BaseResponse:
+    if job_id is None:
+        return redirect(url_for("pages.show_processing", notice=notice), 303)
+    return redirect(url_for("pages.show_job", job_id=job_id, notice=notice), 303)
+
+
+@pages.post("/upload")
+def upload() -> BaseResponse:
+    # What surrounds the file in a multipart body takes a little, too.
+    request.max_content_length = backends().settings.form_upload_max_bytes + 64 * 1024
+    store(backends(), caller(), request.files.get("file"), request.form.get("pipeline") or None)
+    return _done("uploaded")
+
+
+@pages.post("/run")
+def run() -> BaseResponse:
+    asked = request.form.get("workers", "").strip()
+    if asked and not (asked.isascii() and asked.isdigit() and int(asked[:9]) > 0):
+        raise unprocessable("/workers", "Give a number of workers, 1 or more.")
+    processing.start_run(backends(), caller(), int(asked[:9]) if asked else None)
+    return _done("started")
+
+
+@pages.post("/stop")
+def stop() -> BaseResponse:
+    asked = request.form.get("mode", "drain")
+    if asked not in tuple(StopMode):
+        raise unprocessable("/mode", "Choose drain or now.")
+    mode = StopMode(asked)
+    processing.stop_run(backends(), caller(), mode)
+    return _done("stopped" if mode is StopMode.DRAIN else "stopped-now")
+
+
+@pages.post("/jobs/<uuid:job_id>/retry")
+def retry(job_id: uuid.UUID) -> BaseResponse:
+    processing.retry(backends(), caller(), job_id)
+    return _done("retried", job_id)
+
+
+@pages.post("/jobs/<uuid:job_id>/cancel")
+def cancel(job_id: uuid.UUID) -> BaseResponse:
+    processing.cancel(backends(), caller(), job_id)
+    return _done("cancelled", job_id)
+
+
+@pages.get("/health")
+def health() -> Response:
+    return Response('{"status":"ok"}', mimetype="application/json")

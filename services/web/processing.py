@@ -1,0 +1,112 @@
+"""What people do with jobs and runs; the API and the forms of the pages call the same functions."""
+
+import uuid
+
+import structlog
+
+from services.web.backends import Backends
+from services.web.cloud_errors import CLOUD_ERRORS
+from services.web.job_detail import CANCELLED, RETRIED, read_job
+from services.web.overview import read_queue, run_shape
+from services.web.problems import Problem, unavailable, unprocessable
+from services.web.shapes import JobDetail, Run
+from services.web.views import Person
+from shared import lifecycle, runs
+from shared.models import StopMode
+
+log = structlog.get_logger()
+
+
+def retry(backends: Backends, person: Person, job_id: uuid.UUID) -> JobDetail:
+    """Queue a failed or cancelled job again.
+
+    Raises:
+        Problem: 404, or 409 if it is in no state for that.
+    """
+    with backends.transaction(person) as connection:
+        pending = lifecycle.retry(connection, [job_id])
+        job = read_job(connection, backends.links, job_id)
+    if not pending:
+        raise _conflict(job, "tried again", RETRIED)
+    backends.announce(person, pending)
+    return job
+
+
+def cancel(backends: Backends, person: Person, job_id: uuid.UUID) -> JobDetail:
+    """Stop a queued or running job.
+
+    Raises:
+        Problem: 404, or 409 if it is over already.
+    """
+    with backends.transaction(person) as connection:
+        done = lifecycle.cancel(connection, [job_id], reason=f"Cancelled by {person.email}.")
+        job = read_job(connection, backends.links, job_id)
+    if not done:
+        raise _conflict(job, "cancelled", CANCELLED)
+    return job
+
+
+def _conflict(job: JobDetail, done: str, states: frozenset[str]) -> Problem:
+    allowed = " or ".join(sorted(states))
+    return Problem(409, f"It cannot be {done}", f"The job is {job.status}; only one that is {allowed} can be {done}.")
+
+
+def start_run(backends: Backends, person: Person, workers: int | None) -> Run:
+    """Start workers; nothing of it stays if Compute does not answer.
+
+    Raises:
+        Problem: 422, too many workers; 503, Compute refused or is away.
+    """
+    from shared import compute  # noqa: PLC0415 - takes seconds to load: see Backends.warm
+
+    settings = backends.settings
+    if workers is not None and workers > settings.max_workers:
+        raise unprocessable("/workers", f"At most {settings.max_workers} (SPOTMILL_MAX_WORKERS).")
+    try:
+        with backends.fleet_transaction() as connection:
+            if workers is None:
+                workers = read_queue(connection, settings, backends.watch).estimate.workers_suggested
+            runs.start(connection, by=person.email, workers=workers)
+            compute.apply(connection, backends.group, settings)
+            run = runs.current(connection) or runs.latest(connection)
+    except CLOUD_ERRORS as error:
+        log.warning("run.not_started", reason=str(error))
+        raise unavailable(
+            "No workers could be started",
+            "Compute Engine refused or did not answer. Nothing was started; try again.",
+        ) from error
+    if run is None:
+        raise RuntimeError("the run that was just started is not there")
+    log.info("run.started", run=str(run.id), by=person.email, workers=run.workers)
+    return run_shape(run, settings.vm_hourly_usd)
+
+
+def _no_run() -> Problem:
+    return Problem(404, "No run", "No run is open now.")
+
+
+def current_run(backends: Backends, person: Person) -> Run:
+    """Return the open run.
+
+    Raises:
+        Problem: 404, none is open.
+    """
+    with backends.transaction(person) as connection:
+        run = runs.current(connection)
+    if run is None:
+        raise _no_run()
+    return run_shape(run, backends.settings.vm_hourly_usd)
+
+
+def stop_run(backends: Backends, person: Person, mode: StopMode) -> Run:
+    """Stop the open run. Its workers are told within seconds; the tick deletes their VMs.
+
+    Raises:
+        Problem: 404, none is open.
+    """
+    with backends.fleet_transaction() as connection:
+        run = runs.stop(connection, by=person.email, mode=mode)
+    if run is None:
+        raise _no_run()
+    log.info("run.stopped", run=str(run.id), by=person.email, mode=mode.value)
+    return run_shape(run, backends.settings.vm_hourly_usd)

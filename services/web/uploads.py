@@ -1,0 +1,84 @@
+"""Permission to upload one file: its name in the bucket, and a URL that is good for nothing else."""
+
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from services.web.problems import unprocessable
+from services.web.shapes import NewUpload, Upload
+from services.web.views import Person
+from shared.objects import OWNER_METADATA, PIPELINE_METADATA, upload_name
+from shared.routing import content_type_of, installed_offers
+from shared.settings import WebSettings
+from shared.signing import UrlSigner
+
+#: Media type of RFC 9110, with its parameters.
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_CONTENT_TYPE = re.compile(rf'{_WORD}/{_WORD}(\s*;\s*{_WORD}=({_WORD}|"[ !#-\[\]-~]*"))*')
+
+
+def object_metadata(person: Person, pipeline: str | None) -> dict[str, str]:
+    """Return what travels with the object: whose it is, and what it is for."""
+    return {OWNER_METADATA: person.email} | ({PIPELINE_METADATA: pipeline} if pipeline else {})
+
+
+def check_pipeline(connection: Connection, pipeline: str | None) -> None:
+    """Refuse a pipeline that the workers do not have.
+
+    Raises:
+        Problem: 422; the text names those that there are.
+    """
+    if pipeline is None:
+        return
+    names = [offer.name for offer in installed_offers(connection)]
+    if pipeline not in names:
+        known = ", ".join(names) or "none"
+        raise unprocessable("/pipeline", f"There is no pipeline of this name. Installed: {known}.")
+
+
+def checked_content_type(claimed: str, filename: str) -> str:
+    """Return the type under which the file is stored.
+
+    Raises:
+        Problem: 422, this is no media type.
+    """
+    claimed = claimed.strip()
+    if claimed and not _CONTENT_TYPE.fullmatch(claimed):
+        raise unprocessable("/content_type", "This is no media type such as image/jpeg.")
+    guessed = content_type_of(claimed, filename)
+    return claimed if claimed.partition(";")[0].strip().lower() == guessed else guessed
+
+
+def permit(wish: NewUpload, person: Person, settings: WebSettings, signer: UrlSigner) -> Upload:
+    """Sign the URL for one file.
+
+    Raises:
+        Problem: 422, what is wrong with the wish.
+    """
+    if wish.size > settings.upload_max_bytes:
+        raise unprocessable("/size", f"Files may have {settings.upload_max_bytes} bytes at most.")
+    content_type = checked_content_type(wish.content_type, wish.filename)
+    now = datetime.now(UTC)
+    upload_id = uuid.uuid4()
+    name = upload_name(wish.filename, upload_id, now)
+    headers = {
+        "Content-Type": content_type,
+        "x-goog-if-generation-match": "0",
+        "x-goog-content-length-range": f"0,{wish.size}",
+    } | {f"x-goog-meta-{key}": value for key, value in object_metadata(person, wish.pipeline).items()}
+    put = wish.size <= settings.upload_put_max_bytes
+    method = "PUT" if put else "POST"
+    if not put:
+        headers["x-goog-resumable"] = "start"
+    return Upload(
+        upload_id=upload_id,
+        bucket=settings.upload_bucket,
+        object=name,
+        protocol="put" if put else "resumable",
+        method="PUT" if put else "POST",
+        url=signer.upload(settings.upload_bucket, name, method=method, headers=headers),
+        headers=headers,
+        expires_at=now + timedelta(seconds=settings.signed_url_seconds),
+    )

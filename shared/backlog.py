@@ -1,0 +1,13 @@
+"""How long the queue is, whoever owns the jobs."""
+
+from sqlalchemy import Connection, text
+
+from shared.fleet import Backlog
+
+_BACKLOG = text("SELECT due, waiting, running FROM fleet_backlog()")
+
+
+def read_backlog(connection: Connection) -> Backlog:
+    """Count the jobs that are not over, by what they wait for."""
+    row = connection.execute(_BACKLOG).one()
+    return Backlog(row.due, row.waiting, row.running)
