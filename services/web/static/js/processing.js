@@ -1,0 +1,158 @@
+// The processing page: what waits, what runs, what became of the rest.
+
+import { call } from "./api.js";
+import { showBelt } from "./belt.js";
+import { confirmed } from "./confirm.js";
+import { firstState, h, setHidden } from "./dom.js";
+import { Filters, filterQuery } from "./filters.js";
+import { FleetList } from "./fleet_list.js";
+import { cancel, retry, toAll } from "./job_actions.js";
+import { emptyWords, JobTable } from "./job_table.js";
+import { announce, complain } from "./notices.js";
+import { Poller } from "./poller.js";
+import { RunPanel } from "./run_panel.js";
+import { canCancel, canRetry } from "./status.js";
+import { plural } from "./words.js";
+
+const PAGE = 50;
+const LARGEST_REQUEST = 200;
+const BUSY_PAUSE = 1000;
+const IDLE_PAUSE = 15_000;
+
+const moreButton = document.getElementById("more");
+const table = document.querySelector("table.jobs");
+
+let queue = null;
+let jobs = [];
+let nextCursor = null;
+let wanted = PAGE;
+let listing = null; // aborts a listing that other filters made useless
+
+const filters = new Filters(async () => {
+  wanted = PAGE;
+  listing?.abort();
+  table.setAttribute("aria-busy", "true");
+  await poller.now();
+  announce(jobs.length ? `${plural(jobs.length, "job")} shown.` : "No job matches.");
+});
+const runPanel = new RunPanel(() => poller.now());
+const fleet = new FleetList();
+const jobTable = new JobTable({
+  onRetry: (job) => act(retry, job, `${job.filename} is queued again.`),
+  onCancel: (job) => act(cancel, job, `${job.filename} is cancelled.`),
+});
+
+/** Read as many jobs as are wanted, from the newest: rows that shift between pages are neither lost nor doubled. */
+async function list() {
+  listing = new AbortController();
+  const query = filterQuery(filters.current);
+  const found = [];
+  let cursor = null;
+  do {
+    query.set("limit", Math.min(wanted - found.length, LARGEST_REQUEST));
+    if (cursor) query.set("cursor", cursor);
+    const page = await call("GET", `/jobs?${query}`, { remember: true, signal: listing.signal });
+    found.push(...page.jobs);
+    cursor = page.next_cursor;
+  } while (cursor && found.length < wanted);
+  return { found, cursor };
+}
+
+async function refresh() {
+  const [newQueue, { found, cursor }] = await Promise.all([call("GET", "/queue", { remember: true }), list()]);
+  tell(queue, newQueue);
+  queue = newQueue;
+  jobs = found;
+  nextCursor = cursor;
+  show();
+  const busy = queue.run || queue.counts.running > 0 || queue.workers.instances.length > 0;
+  return busy ? BUSY_PAUSE * Math.max(1, Math.ceil(jobs.length / LARGEST_REQUEST)) : IDLE_PAUSE;
+}
+
+function show() {
+  runPanel.show(queue);
+  fleet.show(queue.workers);
+  filters.showCounts(queue.counts);
+  showBelt(queue.counts);
+  showJobs();
+  const open = queue.counts.queued + queue.counts.running;
+  document.title = open ? `(${open}) Processing · Spotmill` : "Processing · Spotmill";
+}
+
+function showJobs() {
+  jobTable.show(jobs);
+  table.setAttribute("aria-busy", "false");
+  setHidden(table, jobs.length === 0);
+  setHidden(moreButton, !nextCursor);
+  setHidden(retryShown, !(jobs.length && jobs.every(canRetry)));
+  setHidden(cancelShown, !(filters.current.status === "queued" && jobs.length));
+  const empty = document.getElementById("jobs-empty");
+  setHidden(empty, jobs.length > 0);
+  if (jobs.length === 0) {
+    const words = emptyWords(filters.current, queue.counts);
+    if (empty.dataset.title !== words.title) {
+      empty.dataset.title = words.title;
+      empty.replaceChildren(
+        h("p", { class: "empty-title", text: words.title }),
+        h("p", { text: words.text }),
+        h("p", {}, h("a", { class: "button button-primary", href: words.action[0], text: words.action[1] })),
+      );
+    }
+  }
+}
+
+/** Say aloud what somebody who does not watch the numbers would want to know. */
+function tell(before, after) {
+  if (!before) return;
+  const failed = after.counts.failed - before.counts.failed;
+  const open = (state) => state.counts.queued + state.counts.running;
+  if (failed > 0) announce(`${plural(failed, "job")} failed.`);
+  else if (open(before) > 0 && open(after) === 0) announce("All jobs are done.");
+  else if (before.run && !after.run) announce("The run is over.");
+}
+
+async function act(action, job, said) {
+  try {
+    await action(job);
+    announce(said);
+  } catch (error) {
+    complain(error);
+  }
+  await poller.now();
+}
+
+const retryShown = document.getElementById("retry-shown");
+const cancelShown = document.getElementById("cancel-shown");
+
+async function actOnShown(action, can, words) {
+  const chosen = jobs.filter(can);
+  const sure = await confirmed({ title: words.title(plural(chosen.length, "job")), text: words.text, yes: words.yes });
+  if (!sure) return;
+  const { done, failure } = await toAll(chosen, action);
+  announce(`${plural(done, "job")} ${words.done}.`);
+  if (failure) complain(failure);
+  await poller.now();
+}
+
+retryShown.addEventListener("click", () =>
+  actOnShown(retry, canRetry, { title: (n) => `Retry ${n}?`, text: "They go back to the queue, with their failures forgotten.", yes: "Retry", done: "queued again" }),
+);
+cancelShown.addEventListener("click", () =>
+  actOnShown(cancel, canCancel, { title: (n) => `Cancel ${n}?`, text: "Cancelled jobs can be retried.", yes: "Cancel them", done: "cancelled" }),
+);
+moreButton.addEventListener("click", async () => {
+  const last = jobs.at(-1)?.id;
+  wanted = jobs.length + PAGE;
+  moreButton.disabled = true;
+  await poller.now();
+  moreButton.disabled = false;
+  if (moreButton.hidden && last) document.querySelector(`tr[data-job="${last}"]`)?.nextElementSibling?.querySelector("a")?.focus();
+});
+
+const poller = new Poller(refresh);
+const first = firstState();
+({ queue, jobs, next_cursor: nextCursor } = first);
+if (new URLSearchParams(location.search).has("cursor")) jobs = [];
+show();
+setInterval(() => !document.hidden && show(), 5000); // ages grow between answers
+poller.start();

@@ -1,0 +1,155 @@
+// The panel that starts and stops the mill, and says what that costs.
+
+import { call } from "./api.js";
+import { confirmed } from "./confirm.js";
+import { setHidden, setText } from "./dom.js";
+import { announce, complain } from "./notices.js";
+import { duration, money, number, plural, secondsSince } from "./words.js";
+
+const element = (id) => document.getElementById(id);
+
+export class RunPanel {
+  #refresh;
+  #queue = null;
+  #touched = false;
+  #busy = false;
+  #input = element("run-workers");
+  #button = element("run-button");
+
+  constructor(refresh) {
+    this.#refresh = refresh;
+    this.#input.addEventListener("input", () => {
+      this.#touched = true;
+      this.#showEstimate();
+    });
+    element("run-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#start();
+    });
+    element("stop-drain").addEventListener("click", () => this.#stop("drain"));
+    element("stop-now").addEventListener("click", () => this.#stopNow());
+  }
+
+  show(queue) {
+    this.#queue = queue;
+    const { run, counts } = queue;
+    const state = run?.state ?? "idle";
+    document.body.dataset.mill = state;
+    setText(element("run-state"), { idle: "At rest", running: "Running", stopping: "Stopping" }[state] ?? state);
+    setText(element("run-line"), this.#line());
+    const problem = queue.problem ?? run?.problem;
+    setText(element("run-problem"), problem ?? "");
+    setHidden(element("run-problem"), !problem);
+
+    if (!this.#touched && document.activeElement !== this.#input) {
+      const suggested = state === "running" ? run.workers : Math.max(1, queue.estimate.workers_suggested);
+      if (this.#input.value !== String(suggested)) this.#input.value = suggested;
+    }
+    setText(this.#button.lastElementChild, state === "running" ? "Add workers" : state === "stopping" ? "Run again" : "Run");
+    this.#enable();
+    setHidden(element("stop-drain"), state !== "running");
+    setHidden(element("stop-now"), state !== "running" && !(state === "stopping" && run.stop_mode === "drain"));
+    this.#showEstimate();
+    setText(element("last-run"), lastRun(queue.last_run));
+    element("run-button").classList.toggle("button-primary", state !== "running" && counts.queued > 0);
+  }
+
+  #enable() {
+    const { run, counts } = this.#queue;
+    const running = run?.state === "running";
+    const useless = running ? Number(this.#input.value) <= run.workers : counts.queued === 0 && counts.running === 0;
+    this.#button.disabled = this.#busy || useless;
+    element("stop-drain").disabled = this.#busy;
+    element("stop-now").disabled = this.#busy;
+  }
+
+  #line() {
+    const { run, counts, workers } = this.#queue;
+    const waiting = counts.queued;
+    if (!run) {
+      if (waiting) return `${plural(waiting, "job")} ${waiting === 1 ? "waits" : "wait"} for a run.`;
+      return counts.running ? `${plural(counts.running, "job")} under way.` : "Nothing waits. Upload files first, then press Run.";
+    }
+    const alive = workers.instances.filter((worker) => worker.state !== "gone").length;
+    const facts = [
+      `${number(alive)} of ${plural(run.workers, "worker")}`,
+      `${plural(run.jobs_done, "job")} done`,
+      `${number(waiting)} waiting`,
+      `${duration(secondsSince(run.started_at))}`,
+    ];
+    if (run.cost_usd !== null) facts.push(`${money(run.cost_usd)} so far`);
+    if (run.state === "stopping") {
+      return run.stop_mode === "now" ? "Workers are being taken away; jobs at hand went back to the queue." : "Workers finish the jobs at hand, then leave.";
+    }
+    return facts.join(" · ");
+  }
+
+  #showEstimate() {
+    const { estimate, counts, run } = this.#queue;
+    const target = element("run-estimate");
+    if (counts.queued + counts.running === 0) return setText(target, "\u00a0");
+    if (run?.state === "running" && !this.#touched) {
+      const left = estimate.seconds === null ? "" : `About ${duration(estimate.seconds)} left.`;
+      return setText(target, left || "\u00a0");
+    }
+    const asked = Number(this.#input.value) || 1;
+    this.#enable();
+    if (estimate.seconds === null) return setText(target, "How long it takes is known after the first jobs.");
+    // The estimate is for the suggested number: the work is the same, shared by more or fewer.
+    const seconds = (estimate.seconds * Math.max(1, estimate.workers_suggested)) / asked;
+    const cost = estimate.cost_usd === null ? "" : `, ${money(estimate.cost_usd)}`;
+    return setText(target, `About ${duration(seconds)} with ${plural(asked, "worker")}${cost}.`);
+  }
+
+  async #act(action, said) {
+    this.#busy = true;
+    this.#enable();
+    try {
+      await action();
+      this.#touched = false;
+      announce(said);
+    } catch (error) {
+      complain(error);
+    } finally {
+      this.#busy = false;
+    }
+    await this.#refresh();
+    this.#enable();
+  }
+
+  #start() {
+    if (!this.#input.reportValidity() || this.#busy) return;
+    const workers = Number(this.#input.value);
+    this.#act(() => call("POST", "/runs", { body: { workers } }), `${plural(workers, "worker")} asked for.`);
+  }
+
+  #stop(mode) {
+    return this.#act(() => call("POST", "/runs/current/stop", { body: { mode } }), mode === "now" ? "Stopped." : "Stopping after the jobs at hand.");
+  }
+
+  async #stopNow() {
+    const running = this.#queue.counts.running;
+    const sure = await confirmed({
+      title: "Stop now?",
+      text: running
+        ? `${plural(running, "running job")} will be interrupted and ${running === 1 ? "goes" : "go"} back to the queue. Steps that are already stored are kept.`
+        : "The workers are taken away at once.",
+      yes: "Stop now",
+    });
+    if (sure) await this.#stop("now");
+  }
+}
+
+function lastRun(run) {
+  if (!run) return "\u00a0";
+  const minutes = run.vm_seconds / 60;
+  const facts = [
+    plural(run.jobs_done, "job"),
+    `${duration(secondsSince(run.started_at, run.ended_at))}`,
+    `${minutes < 10 ? minutes.toFixed(1) : number(Math.round(minutes))} VM minutes`,
+  ];
+  if (run.cost_usd !== null) facts.push(money(run.cost_usd));
+  const why = run.end_reason === "stopped" && run.stopped_by ? `stopped by ${run.stopped_by}` : run.end_reason;
+  if (why) facts.push(why);
+  return `Last run: ${facts.join(" · ")}`;
+}
