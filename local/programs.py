@@ -3,19 +3,19 @@
 import os
 import shlex
 import sys
-from dataclasses import replace
-from importlib.util import find_spec
+from collections.abc import Mapping
 from pathlib import Path
 
 from local import atomic, marked
-from local.probes import answering, at_once, listening, postgres_ready
+from local.probes import Probe, answering, at_once, listening, postgres_ready
 from local.site import INSTANCE_GROUP, OWNER, PROJECT, REGION, TICK_TOPIC, Site
 from local.supervisor import Program
 
 # -P: what lies in the current directory must never be imported in place of a library.
 PYTHON = (sys.executable, "-P")
 SPOTMILL = (*PYTHON, "-m", "spotmill")
-DISPATCHER_SOURCE = Path(__file__).parents[1] / "services" / "dispatcher" / "main.py"
+SERVICES = Path(__file__).parents[1] / "services"
+HEALTH = "/_spotmill/health"
 
 #: Settings of a real cloud in the user's shell that must not reach into this one.
 FOREIGN = ("CLOUDSDK_", "DATABASE_URL", "GCE_METADATA_", "GCLOUD_", "GOOGLE_", "PUBSUB_", "STORAGE_EMULATOR_HOST")
@@ -25,6 +25,8 @@ JOBS = (
     ("tick", "* * * * *", '{"task": "tick"}'),
     ("reconcile", "17 3 * * *", '{"task": "reconcile"}'),
 )
+
+Environment = Mapping[str, str]
 
 # Users of the servers end before the servers.
 USERS, SERVERS = 2, 1
@@ -58,141 +60,126 @@ def env_lines(values: dict[str, str]) -> str:
     return "".join(f"{name}={value}\n" for name, value in values.items())
 
 
-def gunicorn(port: int, threads: int, application: str) -> tuple[str, ...]:
-    """Return the command that serves a WSGI application with one process and several threads."""
-    options = f"--bind 127.0.0.1:{port} --workers 1 --threads {threads} --worker-class gthread --keep-alive 75"
-    return (*PYTHON, "-m", "gunicorn", *options.split(), "--graceful-timeout", "1", "--no-control-socket", application)
-
-
 def programs(site: Site, dev_user: str) -> list[Program]:
     """All of them; the supervisor finds the order."""
-    base, ports = base_environment(site), site.ports
-    environments = write_environments(site, dev_user)
-    function = f"target='dispatch', source={str(DISPATCHER_SOURCE)!r}, signature_type='cloudevent'"
+    base, environments = base_environment(site), write_environments(site, dev_user)
+    told = {name: base | values for name, values in environments.items()}
+    return [*_servers(site, base), *_preparations(site, base), *_users(site, base), *_services(site, told)]
+
+
+def _servers(site: Site, base: Environment) -> list[Program]:
+    """What keeps data."""
+    ports = site.ports
+
+    def server(name: str, title: str, ready: Probe, *options: object) -> Program:
+        arguments = _local(name, "--port", ports[name], "--data-dir", site.state_of(name), *options)
+        return Program(name, title, arguments, base, ready=ready, layer=SERVERS)
+
+    return [
+        server("postgres", "Postgres", postgres_ready(site.state_of("postgres"), ports["postgres"])),
+        server("pubsub", "Pub/Sub", listening(ports["pubsub"])),
+        server(
+            "gcs",
+            "Cloud Storage",
+            answering(ports["gcs"], HEALTH, 200),
+            *("--pubsub-host", site.pubsub_host, "--signer-key", site.signer_key),
+        ),
+    ]
+
+
+def _preparations(site: Site, base: Environment) -> list[Program]:
+    """What a deployment does once; here it does nothing from the second start on."""
+    owner = {**base, **site.environment(OWNER)}
+
+    def preparation(name: str, title: str, *after: str) -> Program:
+        return Program(name, title, (*PYTHON, "-m", f"local.bootstrap.{name}", str(site.data_dir)), base, after)
+
+    return [
+        preparation("database", "Database schema", "postgres"),
+        preparation("cloud", "Buckets and topics", "pubsub", "gcs"),
+        # As the owner, like the migrations: no service may change what pipelines there are.
+        Program("pipelines", "Pipelines", (*SPOTMILL, "pipelines", "sync"), owner, ("database",)),
+    ]
+
+
+def _users(site: Site, base: Environment) -> list[Program]:
+    """What moves between the servers and our own services."""
+    ports = site.ports
     triggers = [word for pair in site.trigger_names().items() for word in ("--set", "=".join(pair))]
     jobs = [word for name, when, body in JOBS for word in ("--job", f"{name}={when}:{TICK_TOPIC}:{body}")]
-
-    def local(name: str, *options: object) -> tuple[str, ...]:
-        return (*SPOTMILL, "local", name, *map(str, options))
-
-    def at(name: str) -> tuple[object, ...]:
-        return ("--port", ports[name], "--data-dir", site.state_of(name))
-
-    return _present(
-        [
-            Program(
-                "postgres",
-                "Postgres",
-                local("postgres", *at("postgres")),
-                base,
-                ready=postgres_ready(site.state_of("postgres"), ports["postgres"]),
-                layer=SERVERS,
-            ),
-            Program(
-                "pubsub",
-                "Pub/Sub",
-                local("pubsub", *at("pubsub")),
-                base,
-                ready=listening(ports["pubsub"]),
-                layer=SERVERS,
-            ),
-            Program(
-                "gcs",
-                "Cloud Storage",
-                local("gcs", *at("gcs"), "--pubsub-host", site.pubsub_host, "--signer-key", site.signer_key),
-                base,
-                ready=answering(ports["gcs"], "/_spotmill/health", 200),
-                layer=SERVERS,
-            ),
-            Program(
-                "database",
-                "Database schema",
-                (*PYTHON, "-m", "local.bootstrap.database", str(site.data_dir)),
-                base,
-                after=("postgres",),
-            ),
-            Program(
-                "cloud",
-                "Buckets and topics",
-                (*PYTHON, "-m", "local.bootstrap.cloud", str(site.data_dir)),
-                base,
-                after=("pubsub", "gcs"),
-            ),
-            Program(
-                "pipelines",
-                "Pipelines",
-                (*SPOTMILL, "pipelines", "sync"),
-                base | site.environment("worker"),
-                after=("database",),
-            ),
-            Program(
-                "compute",
-                "Compute",
-                local(
-                    "compute",
-                    *at("compute"),
-                    *("--project", PROJECT, "--region", REGION, "--group", INSTANCE_GROUP),
-                    *("--max-size", site.max_workers),
-                    *("--vm-command", shlex.join((*SPOTMILL, "worker"))),
-                    *("--vm-env-file", environment_file(site, "worker")),
-                ),
-                base,
-                after=("database", "cloud"),
-                ready=answering(ports["compute"], "/_spotmill/health", 200),
-                layer=USERS,
-                patience_seconds=3.0,
-            ),
-            Program(
-                "dispatcher",
-                "Dispatcher",
-                gunicorn(ports["dispatcher"], 8, f"functions_framework:create_app({function})"),
-                base | environments["dispatcher"],
-                after=("database",),
-                ready=answering(ports["dispatcher"], "/", 200, 405),
-                layer=USERS,
-            ),
-            Program(
-                "eventarc",
-                "Eventarc",
-                local(
-                    "eventarc",
-                    *("--port", ports["eventarc"], "--pubsub-host", site.pubsub_host),
-                    *("--dispatcher-url", site.dispatcher_url, "--project", PROJECT, "--region", REGION),
-                    # Eventarc's own first wait is 10 s; nobody waits so long for a dispatcher on the same machine.
-                    *("--min-backoff", 1, "--max-backoff", 60),
-                    *triggers,
-                ),
-                base,
-                after=("pubsub",),
-                ready=answering(ports["eventarc"], "/_spotmill/health", 200),
-                layer=USERS,
-            ),
-            Program(
-                "scheduler",
-                "Scheduler",
-                local("scheduler", "--pubsub-host", site.pubsub_host, "--project", PROJECT, *jobs),
-                base,
-                after=("cloud",),
-                ready=at_once,
-                layer=USERS,
-            ),
-            Program(
-                "web",
-                "Web",
-                gunicorn(ports["web"], 16, "services.web.app:create_app()"),
-                base | environments["web"],
-                after=("database",),
-                ready=answering(ports["web"], "/api/v1/health", 200),
-                layer=USERS,
-            ),
-        ]
+    compute = _local(
+        "compute",
+        *("--port", ports["compute"], "--data-dir", site.state_of("compute")),
+        *("--project", PROJECT, "--region", REGION, "--group", INSTANCE_GROUP, "--max-size", site.max_workers),
+        *("--vm-command", shlex.join((*SPOTMILL, "worker")), "--vm-env-file", environment_file(site, "worker")),
     )
+    eventarc = _local(
+        "eventarc",
+        *("--port", ports["eventarc"], "--pubsub-host", site.pubsub_host, "--project", PROJECT, "--region", REGION),
+        # Eventarc's own first wait is 10 s; nobody waits so long for a dispatcher on the same machine.
+        *("--dispatcher-url", site.dispatcher_url, "--min-backoff", 1, "--max-backoff", 60, *triggers),
+    )
+    scheduler = _local("scheduler", "--pubsub-host", site.pubsub_host, "--project", PROJECT, *jobs)
+    return [
+        Program(
+            "compute",
+            "Compute",
+            compute,
+            base,
+            ("database", "cloud"),
+            ready=answering(ports["compute"], HEALTH, 200),
+            layer=USERS,
+            patience_seconds=3.0,  # its VMs release what they hold
+        ),
+        Program(
+            "eventarc",
+            "Eventarc",
+            eventarc,
+            base,
+            ("pubsub",),
+            ready=answering(ports["eventarc"], HEALTH, 200),
+            layer=USERS,
+        ),
+        Program("scheduler", "Scheduler", scheduler, base, ("cloud",), ready=at_once, layer=USERS),
+    ]
 
 
-def _present(found: list[Program]) -> list[Program]:
-    modules = {"gcs": "local.gcs.server", "pipelines": "worker.registry", "web": "services.web.app"}
-    missing = {name for name, module in modules.items() if find_spec(module) is None}
-    return [replace(p, after=tuple(set(p.after) - missing)) for p in found if p.name not in missing]
+def _services(site: Site, told: Mapping[str, Environment]) -> list[Program]:
+    """Our own, as their images start them, but on loopback."""
+    ports = site.ports
+    function = f"target='dispatch', source={str(SERVICES / 'dispatcher' / 'main.py')!r}, signature_type='cloudevent'"
+    bound = ("--bind", f"127.0.0.1:{ports['dispatcher']}", "--worker-class", "gthread", "--threads", "8")
+    dispatcher = _gunicorn(*bound, f"functions_framework:create_app({function})")
+    web = _gunicorn("--config", str(SERVICES / "web" / "gunicorn.conf.py"), "services.web.app:create_app()")
+    return [
+        Program(
+            "dispatcher",
+            "Dispatcher",
+            dispatcher,
+            told["dispatcher"],
+            ("database",),
+            # A function takes only POST: whatever it answers to GET, it is there.
+            ready=answering(ports["dispatcher"], "/", 200, 405),
+            layer=USERS,
+        ),
+        Program(
+            "web",
+            "Web",
+            web,
+            told["web"],
+            ("database",),
+            ready=answering(ports["web"], "/api/v1/health", 200),
+            layer=USERS,
+        ),
+    ]
+
+
+def _local(name: str, *options: object) -> tuple[str, ...]:
+    return (*SPOTMILL, "local", name, *map(str, options))
+
+
+def _gunicorn(*options: str) -> tuple[str, ...]:
+    return (*PYTHON, "-m", "gunicorn", "--graceful-timeout", "1", "--no-control-socket", *options)
 
 
 def local_environment(site: Site) -> dict[str, str]:
