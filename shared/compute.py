@@ -109,13 +109,8 @@ def apply(connection: Connection, group: InstanceGroup, settings: Settings) -> P
     """
     runs.lock_fleet(connection)
     seen = group.look()
-    todo = plan(
-        runs.current(connection),
-        read_backlog(connection),
-        workers.alive(connection),
-        seen,
-        max_workers=settings.max_workers,
-    )
+    open_run, queue = runs.current(connection), read_backlog(connection)
+    todo = plan(open_run, queue, workers.alive(connection), seen, max_workers=settings.max_workers)
     if todo.target is not None:
         group.raise_to(todo.target)
         log.info("fleet.raised", target=todo.target, before=seen.target)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, cast
 
 import structlog
 from flask import current_app
+from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage import Bucket, Client
 from sqlalchemy import Connection, text
 
 from services.web.cloud_errors import CLOUD_ERRORS
-from services.web.fleet_watch import FleetWatch
+from services.web.fleet_watch import FleetWatch, Seen
 from services.web.links import Links
 from services.web.problems import unavailable
 from services.web.views import Person
@@ -37,7 +38,7 @@ class Backends:
     def __init__(self, settings: WebSettings) -> None:
         self.settings = settings
         self.engine = open_engine(settings)
-        self.watch = FleetWatch(lambda: self.group.look())  # noqa: PLW0108 - the group opens when first used
+        self.watch = FleetWatch(self._look)
         self._guarded = False
         self._lock = threading.RLock()
 
@@ -112,6 +113,15 @@ class Backends:
 
         with self._lock:
             return InstanceGroup(self.settings)
+
+    def _look(self) -> Seen:
+        from shared.compute import ComputeError  # noqa: PLC0415 - as above
+
+        try:
+            return Seen(target=self.group.look().target)
+        except (ComputeError, GoogleAuthError) as error:
+            log.warning("fleet.unreadable", reason=str(error))
+            return Seen(problem=f"The workers' instance group cannot be read. {error}")
 
     def announce(self, person: Person, pending: Sequence[Pending]) -> None:
         """Tell the workers about queued jobs. If Pub/Sub is away, the next tick does so."""

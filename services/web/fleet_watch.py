@@ -5,14 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
-from services.web.cloud_errors import CLOUD_ERRORS
-from shared.fleet import Group
-
 _FRESH_SECONDS = 2.0
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +19,7 @@ class Seen:
 class FleetWatch:
     """Answers at once with the latest look, and looks again in the background when that is two seconds old."""
 
-    def __init__(self, read: Callable[[], Group], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, read: Callable[[], Seen], clock: Callable[[], float] = time.monotonic) -> None:
         self._read = read
         self._clock = clock
         self._lock = threading.Lock()
@@ -48,9 +41,7 @@ class FleetWatch:
         """Ask Compute now."""
         seen = Seen(problem="The instance group of the workers cannot be read.")
         try:
-            seen = Seen(target=self._read().target)
-        except CLOUD_ERRORS as error:
-            log.warning("fleet.unreadable", reason=str(error))
+            seen = self._read()
         finally:
             with self._lock:
                 self._seen, self._at, self._looking = seen, self._clock(), False

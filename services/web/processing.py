@@ -3,9 +3,9 @@
 import uuid
 
 import structlog
+from google.auth.exceptions import GoogleAuthError
 
 from services.web.backends import Backends
-from services.web.cloud_errors import CLOUD_ERRORS
 from services.web.job_detail import CANCELLED, RETRIED, read_job
 from services.web.overview import read_queue, run_shape
 from services.web.problems import Problem, unavailable, unprocessable
@@ -69,11 +69,10 @@ def start_run(backends: Backends, person: Person, workers: int | None) -> Run:
             runs.start(connection, by=person.email, workers=workers)
             compute.apply(connection, backends.group, settings)
             run = runs.current(connection) or runs.latest(connection)
-    except CLOUD_ERRORS as error:
+    except (compute.ComputeError, GoogleAuthError) as error:
         log.warning("run.not_started", reason=str(error))
         raise unavailable(
-            "No workers could be started",
-            "Compute Engine refused or did not answer. Nothing was started; try again.",
+            "No workers could be started", f"Nothing was started; try again in a moment. Compute Engine says: {error}"
         ) from error
     if run is None:
         raise RuntimeError("the run that was just started is not there")
