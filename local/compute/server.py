@@ -1,9 +1,12 @@
 """``spotmill local compute``: serves the Compute API of one instance group and runs its machines."""
 
 import asyncio
+import fcntl
 import logging
 import shlex
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -17,6 +20,17 @@ from local.compute.settings import Settings, read_environment
 from local.compute.store import Store
 
 SHUTDOWN_SECONDS = 2.5
+
+
+@contextmanager
+def only_server(data_dir: Path) -> Iterator[None]:
+    """Hold this directory; two servers would run every machine twice."""
+    with (data_dir / "compute.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise click.ClickException(f"another Compute server is already running in {data_dir}") from None
+        yield
 
 
 async def serve(settings: Settings, port: int) -> None:
@@ -97,6 +111,7 @@ def command(
         shutdown_seconds=shutdown_seconds,
     )
     try:
-        asyncio.run(serve(settings, port))
+        with only_server(settings.data_dir):
+            asyncio.run(serve(settings, port))
     except OSError as error:
         raise click.ClickException(f"cannot serve on port {port}: {error.strerror}") from error

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import shutil
 import signal
 import sys
@@ -17,6 +18,9 @@ from local.compute.settings import Settings
 from local.metadata import Facts, MetadataServer
 
 POLL_SECONDS = 0.1
+
+# Below what systems give to outgoing connections, one of which could else take the port while this server is restarted.
+METADATA_PORTS = range(12000, 20000)
 
 #: Names the machine in the environment of all its processes; see ``sweep``.
 MARK = "SPOTMILL_LOCAL_VM"
@@ -71,13 +75,21 @@ class Vm:
         return self.directory / "scratch"
 
     async def listen(self) -> bool:
-        """Open the metadata server; whether it has the port that it had before."""
-        if self.metadata.port == 0:
+        """Open the metadata server; whether it has the port that it had before.
+
+        Raises:
+            OSError: no port is free.
+        """
+        before = self.instance.metadata_port
+        choices = [before] if before else []
+        choices += random.sample(METADATA_PORTS, len(METADATA_PORTS))
+        while self.metadata.port == 0:
             try:
-                await self.metadata.start(self.instance.metadata_port)
+                await self.metadata.start(choices.pop(0))
             except OSError:
-                await self.metadata.start(0)
-        before, self.instance.metadata_port = self.instance.metadata_port, self.metadata.port
+                if not choices:
+                    raise
+        self.instance.metadata_port = self.metadata.port
         return before == self.metadata.port
 
     def boot(self) -> None:

@@ -40,8 +40,9 @@ class MetadataServer:
         app.router.add_get("/computeMetadata/", _versions)
         app.router.add_get(f"{ROOT}/instance/service-accounts/{{account}}/token", self._token)
         app.router.add_get(f"{ROOT}/{{path:.*}}", self._value)
-        # Cancelled with their connection: people wait for changes for hours, and hang up.
-        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0)
+        # Handlers are cancelled with their connection: people wait for changes for hours, and hang up.
+        # A shutdown time-out of 0 would be none at all.
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.05)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -21,9 +21,10 @@ NAMESPACE_UID = 1000
 
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION_3 = 0x20080522
 
@@ -75,7 +76,8 @@ class Identity:
             Path("/proc/self/gid_map").write_text(f"{NAMESPACE_UID} 0 1")
         elif self.uid is not None and self.gid is not None:
             if sys.platform == "linux":
-                _prctl(PR_SET_KEEPCAPS, 1)
+                # Powers outlast the change of user, and count in access(2), with which Postgres looks at its own files.
+                _prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)
             os.setgroups([])
             os.setgid(self.gid)
             os.setuid(self.uid)
@@ -100,22 +102,24 @@ class Identity:
                 check=False,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                preexec_fn=self._entering(directory),
+                preexec_fn=self._entering(program, directory),
             )
         except (OSError, subprocess.SubprocessError):
             return False
         return trial.returncode == 0
 
-    def _entering(self, directory: Path) -> Callable[[], None]:
+    def _entering(self, program: str, directory: Path) -> Callable[[], None]:
         def enter() -> None:
             self.assume()
             os.chdir(directory)
+            if not os.access(program, os.R_OK | os.X_OK):
+                raise PermissionError(program)
 
         return enter
 
 
 def _keep_passage() -> None:
-    """Carry root's right to pass closed directories over the change of user and through ``exec``."""
+    """Lay down all powers of root but that to pass closed directories, which is carried through ``exec``."""
     header = _CapabilityHeader(CAPABILITY_VERSION_3, 0)
     mask = 1 << CAP_DAC_OVERRIDE
     sets = (_CapabilitySet * 2)(_CapabilitySet(mask, mask, mask))
