@@ -8,7 +8,6 @@ import structlog
 from google.api_core.exceptions import GoogleAPICallError, RetryError
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
-from google.cloud import compute_v1
 from requests.exceptions import RequestException
 from sqlalchemy import Connection
 
@@ -42,6 +41,8 @@ class InstanceGroup:
     """The regional managed instance group of the workers. Every call may raise ``ComputeError``."""
 
     def __init__(self, settings: Settings) -> None:
+        from google.cloud import compute_v1  # noqa: PLC0415 - takes seconds to load; no event but a tick needs it
+
         self._names: dict[str, Any] = {
             "project": settings.project,
             "region": settings.region,
@@ -85,6 +86,8 @@ class InstanceGroup:
         urls = [f"zones/{zones[name]}/instances/{name}" for name in instances if name in zones]
         if not urls:
             return
+        from google.cloud import compute_v1  # noqa: PLC0415 - as above
+
         request = compute_v1.RegionInstanceGroupManagersDeleteInstancesRequest(
             instances=urls, skip_instances_on_validation_error=True
         )
