@@ -32,6 +32,20 @@ def png_impossible() -> bytes:
     return png(2**31 - 1, 2**31 - 1, pixels=b"x")
 
 
+def png_interlaced() -> bytes:
+    """225 megapixels of 16-bit RGBA whose rows come in seven rounds: 1.8 GB to be held at once."""
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 15000, 15000, 16, 6, 0, 0, 1))
+    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", _black()) + png_chunk(b"IEND", b"")
+
+
+def jpeg_progressive() -> bytes:
+    """225 megapixels without subsampling: 1.35 GB of coefficients."""
+    data = bytearray(jpeg_bytes(Image.new("RGB", (16, 16)), progressive=True, subsampling=0))
+    at = data.index(b"\xff\xc2")
+    data[at + 5 : at + 9] = struct.pack(">HH", 15000, 15000)
+    return bytes(data)
+
+
 def png_profile() -> bytes:
     return png(10, 10, extra=png_chunk(b"iCCP", b"p\0\0" + _deflated(400)), pixels=_black())
 
@@ -98,6 +112,8 @@ def exif_overlap() -> bytes:
 BOMBS: dict[str, Callable[[], bytes]] = {
     "pixels.png": png_pixels,
     "impossible.png": png_impossible,
+    "whole.png": png_interlaced,
+    "whole.jpg": jpeg_progressive,
     "profile.png": png_profile,
     "text.png": png_text,
     "xmp.png": png_xmp,

@@ -60,6 +60,8 @@ def test_bombs_are_refused_in_little_memory(tmp_path: Path, name: str) -> None:
     if name.startswith(("pixels", "impossible")):
         assert "too large" in measured["outcome"]
         assert "megapixels, and the limit is 250." in measured["outcome"]
+    if name.startswith("whole"):
+        assert "GB of memory at once, and the limit is 1.0 GB." in measured["outcome"]
     assert measured["bytes"] < 200 * MEGABYTE
     assert measured["extra_bytes"] < 100 * MEGABYTE
 

@@ -1,6 +1,7 @@
 """Pictures stand upright, whichever way the camera was held."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.photos import oriented, photograph
 from tests.pixels import difference, opened
 from worker.pipelines.image import image
 
-ENCODERS = {
+ENCODERS: dict[str, dict[str, Any]] = {
     "jpg": {"format": "JPEG", "quality": 95},
     "png": {"format": "PNG"},
     "webp": {"format": "WEBP", "quality": 95},

@@ -2,22 +2,30 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from spotmill import PermanentError
 from worker.pipelines.images import heic, png
 from worker.pipelines.images.damage import explain
 from worker.pipelines.images.formats import Format
 from worker.pipelines.images.ifd import read_directory, read_layout
 from worker.pipelines.images.libvips import load_libvips
+from worker.pipelines.images.limits import check_memory, check_pixels
+
+_SAMPLE_BYTES = {"uchar": 1, "ushort": 2, "float": 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The picture as stored. ``exif`` and ``icc`` are the raw blocks; ``turned`` says whether width and height swap."""
+    """The picture as stored.
+
+    ``turned`` says whether width and height swap, ``whole_bytes`` how much memory its pixels take at once where the
+    file cannot be decoded row by row; ``exif`` and ``icc`` are the raw blocks.
+    """
 
     width: int
     height: int
     turned: bool
+    whole_bytes: int
     has_alpha: bool
     frames: int
     exif: bytes | None
@@ -35,29 +43,16 @@ def read_header(path: Path, kind: Format, max_pixels: int) -> Header:
     Raises:
         PermanentError: the picture is too large, its metadata is a bomb, or the header cannot be read.
     """
+    # libpng and libtiff call a silly size a bad header; people should hear what is wrong with it.
+    claimed = {"png": png.size, "tiff": _tiff_size}.get(kind.name, lambda _: None)(path)
+    if claimed is not None:
+        check_pixels(*claimed, max_pixels)
     if kind.name == "png":
-        # libpng and libtiff call a silly size a bad header; people should hear what is wrong with it.
-        _check_size(png.size(path), max_pixels)
         png.check_metadata(path)
-    elif kind.name == "tiff":
-        _check_size(_tiff_size(path), max_pixels)
     header = _heic_header(path) if kind.name == "heic" else _vips_header(path, kind)
-    _check_size((header.width, header.height), max_pixels)
+    check_pixels(header.width, header.height, max_pixels)
+    check_memory(header.whole_bytes, max_pixels)
     return header
-
-
-def _check_size(size: tuple[int, int] | None, max_pixels: int) -> None:
-    if size is None or size[0] * size[1] <= max_pixels:
-        return
-    width, height = size
-    raise PermanentError(
-        f"This picture is too large: {width:,} × {height:,} pixels are {_megapixels(width * height)} megapixels, "  # noqa: RUF001 - people read it
-        f"and the limit is {_megapixels(max_pixels)}."
-    )
-
-
-def _megapixels(pixels: int) -> str:
-    return f"{pixels / 1e6:,.0f}" if pixels >= 10e6 else f"{pixels / 1e6:,.2f}"
 
 
 def _tiff_size(path: Path) -> tuple[int, int] | None:
@@ -84,6 +79,7 @@ def _vips_header(path: Path, kind: Format) -> Header:
         height=image.height,
         # libheif turns the picture itself, by the container's own boxes, before libvips sees it.
         turned=kind.name != "avif" and orientation >= 5,
+        whole_bytes=_whole_bytes(image, kind),
         has_alpha=bool(image.hasalpha()),
         frames=image.get("n-pages") if image.get_typeof("n-pages") else 1,
         exif=field("exif-data"),
@@ -91,12 +87,34 @@ def _vips_header(path: Path, kind: Format) -> Header:
     )
 
 
+def _whole_bytes(image: Any, kind: Format) -> int:
+    """Reckon what a decoder keeps of a file that it cannot decode row by row; measured, and rounded up.
+
+    WebP is not among them: libwebp scales while it decodes.
+    """
+    pixels = image.width * image.height
+    samples = pixels * image.bands * _SAMPLE_BYTES.get(image.format, 8)
+    if kind.name == "gif":
+        return int(4 * pixels)
+    if kind.name == "avif":
+        return int(samples + 2 * pixels)
+    if kind.name == "png" and image.get_typeof("interlaced"):
+        return int(samples)
+    if kind.name == "jpeg" and image.get_typeof("jpeg-multiscan") and image.get("jpeg-multiscan"):
+        # Coefficients of two bytes, of which 4:2:0 has half as many.
+        subsampled = image.get_typeof("jpeg-chroma-subsample") and image.get("jpeg-chroma-subsample") == "4:2:0"
+        return int(samples if subsampled else 2 * samples)
+    return 0
+
+
 def _heic_header(path: Path) -> Header:
     picture = heic.open_picture(path)
+    width, height = picture.size
     return Header(
-        width=picture.size[0],
-        height=picture.size[1],
+        width=width,
+        height=height,
         turned=False,
+        whole_bytes=width * height * (picture.bands * picture.sample_bytes + 2),
         has_alpha=picture.mode in ("RGBA", "RGBa", "LA"),
         frames=picture.frames,
         exif=picture.exif,

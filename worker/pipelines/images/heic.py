@@ -35,6 +35,14 @@ class HeicPicture:
     def mode(self) -> str:
         return str(self.handle.mode)
 
+    @property
+    def bands(self) -> int:
+        return _BANDS[self.mode.partition(";")[0]]
+
+    @property
+    def sample_bytes(self) -> int:
+        return 2 if ";" in self.mode else 1
+
     def decode(self) -> Any:
         """Decode to a libvips image that carries the colour profile.
 
@@ -43,16 +51,15 @@ class HeicPicture:
             RetryableError: memory ran out.
         """
         vips = load_libvips()
-        base, _, depth = self.mode.partition(";")
         width, height = self.size
         try:
             pixels = self.handle.data
         except (ValueError, EOFError, SyntaxError, RuntimeError, OSError) as error:
             raise explain(self.path, FORMATS["heic"], error) from error
-        bands = _BANDS[base]
-        image = vips.Image.new_from_memory(pixels, width, height, bands, "ushort" if depth else "uchar")
-        image = image.copy(interpretation=_interpretation(bands, deep=bool(depth)))
-        if base == "RGBa":
+        band_format = "ushort" if self.sample_bytes == 2 else "uchar"
+        image = vips.Image.new_from_memory(pixels, width, height, self.bands, band_format)
+        image = image.copy(interpretation=_interpretation(self.bands, deep=self.sample_bytes == 2))
+        if self.mode.startswith("RGBa"):
             image = image.unpremultiply().cast(image.format)
         if self.icc:
             image.set_type(vips.GValue.blob_type, "icc-profile-data", self.icc)
