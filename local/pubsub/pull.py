@@ -6,8 +6,9 @@ from local.pubsub.leases import Lease
 from local.pubsub.refusal import RefusedError
 from local.pubsub.subscription import Subscription
 
-#: A response stays well below the 10 MB that the real service puts into one.
-_MAX_RESPONSE_BYTES = 8 << 20
+#: A client that was pointed here by PUBSUB_EMULATOR_HOST cannot receive more than gRPC's default of 4 MiB at once, so
+#: only a message that is larger by itself makes a larger response.
+_MAX_RESPONSE_BYTES = 3 << 20
 
 
 class Pull:
@@ -18,6 +19,7 @@ class Pull:
         self._leases: list[Lease] = []
         self._received: list[bytes] = []
         self._bytes = 0
+        self._full = False
         self._refusal: RefusedError | None = None
         self._first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -41,7 +43,11 @@ class Pull:
         return b"".join(self._received)
 
     def room(self) -> int:
-        return 0 if self._bytes >= _MAX_RESPONSE_BYTES else self._max_messages - len(self._received)
+        return 0 if self._full else self._max_messages - len(self._received)
+
+    def accepts(self, size_bytes: int) -> bool:
+        self._full = bool(self._received) and self._bytes + size_bytes > _MAX_RESPONSE_BYTES
+        return not self._full
 
     def ack_deadline_seconds(self) -> int:
         return 0

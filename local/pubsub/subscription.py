@@ -27,6 +27,9 @@ class Taker(Holder, Protocol):
     def room(self) -> int:
         """How many messages it takes now."""
 
+    def accepts(self, size_bytes: int) -> bool:
+        """Whether a message of that size still fits; if not, there is no room for any other either."""
+
     def ack_deadline_seconds(self) -> int:
         """How long it may hold a message; 0 leaves that to the subscription."""
 
@@ -112,13 +115,15 @@ class Subscription:
         while delivered and len(self.backlog):
             delivered = False
             open_takers = [taker for taker in self._takers if taker.room() > 0]
+            share = -(-len(self.backlog) // max(1, len(open_takers)))
             for taker in open_takers:
-                share = max(1, len(self.backlog) // len(open_takers))
-                while share and taker.room() > 0 and self._deliver(taker, now):
-                    share -= 1
+                given = 0
+                while given < share and taker.room() > 0 and self._deliver(taker, now):
+                    given += 1
+                if given:
                     delivered = True
-                self._takers.remove(taker)
-                self._takers.append(taker)
+                    self._takers.remove(taker)
+                    self._takers.append(taker)
         self._arm(now)
 
     def acknowledge(self, ack_ids: Iterable[str]) -> tuple[asyncio.Future[None] | None, list[str]]:
@@ -218,6 +223,9 @@ class Subscription:
             body = self._owner.payloads.get(message_id, self.backlog)
             if body is None:
                 self.backlog.acknowledged(message_id)  # it outlived its retention
+        if not taker.accepts(len(body)):
+            self._give_back(message_id, attempts, now)
+            return False
         deadline = now + (taker.ack_deadline_seconds() or self.config.ack_deadline_seconds)
         ack_id = f"{self.id}-{next(self._serials):x}-{message_id}"
         lease = Lease(message_id, ack_id, attempts + 1, deadline, len(body), taker)
