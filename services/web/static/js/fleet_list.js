@@ -29,7 +29,7 @@ export class FleetList {
 
   #create(worker) {
     if (worker.state === "ordered") {
-      const element = h("li", { class: "worker worker-ordered" }, icon("machine"), h("span", { text: "Ordered from Google, not there yet" }));
+      const element = h("li", { class: "worker worker-ordered" }, icon("machine"), h("span", { text: "Ordered, not there yet" }));
       return { element };
     }
     const view = {

@@ -46,9 +46,9 @@ export class RunPanel {
       if (this.#input.value !== String(suggested)) this.#input.value = suggested;
     }
     setText(this.#button.lastElementChild, state === "running" ? "Add workers" : state === "stopping" ? "Run again" : "Run");
-    this.#enable();
     setHidden(element("stop-drain"), state !== "running");
     setHidden(element("stop-now"), state !== "running" && !(state === "stopping" && run.stop_mode === "drain"));
+    this.#enable();
     this.#showEstimate();
     setText(element("last-run"), lastRun(queue.last_run));
     element("run-button").classList.toggle("button-primary", state !== "running" && counts.queued > 0);
@@ -59,6 +59,10 @@ export class RunPanel {
     const running = run?.state === "running";
     const useless = running ? Number(this.#input.value) <= run.workers : counts.queued === 0 && counts.running === 0;
     this.#button.disabled = this.#busy || useless;
+    // While it runs the button is only there for more workers than there are.
+    const focused = document.activeElement === this.#button;
+    setHidden(this.#button, running && useless);
+    if (focused && this.#button.hidden) element("stop-drain").focus();
     element("stop-drain").disabled = this.#busy;
     element("stop-now").disabled = this.#busy;
   }
@@ -87,7 +91,9 @@ export class RunPanel {
   #showEstimate() {
     const { estimate, counts, run } = this.#queue;
     const target = element("run-estimate");
-    if (counts.queued + counts.running === 0) return setText(target, "\u00a0");
+    if (counts.queued + counts.running === 0) {
+      return setText(target, run?.state === "running" ? "Nothing waits. Idle workers leave by themselves in a few minutes." : "\u00a0");
+    }
     if (run?.state === "running" && !this.#touched) {
       const left = estimate.seconds === null ? "" : `About ${duration(estimate.seconds)} left.`;
       return setText(target, left || "\u00a0");
@@ -141,7 +147,7 @@ export class RunPanel {
 }
 
 function lastRun(run) {
-  if (!run) return "\u00a0";
+  if (!run) return "";
   const minutes = run.vm_seconds / 60;
   const facts = [
     plural(run.jobs_done, "job"),

@@ -37,7 +37,9 @@ export function send(method, url, { headers = {}, body = null, signal, onprogres
     if (signal?.aborted) return finish(reject, new DOMException("The upload was stopped.", "AbortError"));
     signal?.addEventListener("abort", stop);
     request.open(method, url);
-    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries(headers)) {
+      if (name.toLowerCase() !== "host") request.setRequestHeader(name, value); // signed, but the browser's to set
+    }
     request.upload.onprogress = (event) => {
       watch();
       onprogress?.(event.loaded);
