@@ -17,9 +17,18 @@ from google.cloud import pubsub_v1
 from google.cloud.pubsub_v1.types import BatchSettings, FlowControl, PublisherOptions
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
+
+from local.clients import subscriber_of
 
 PROJECT = "projects/conformance"
 WAIT_SECONDS = 20.0
+
+_RECONNECT = [
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 200),
+]
 
 T = TypeVar("T")
 
@@ -34,21 +43,28 @@ def until(look: Callable[[], T], what: str) -> T:
 
 
 class PubSubServer:
-    """One data directory, and the server that runs over it on one port."""
+    """One data directory, and the server that runs over it on one port.
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    ``patient`` clients are those that users get by PUBSUB_EMULATOR_HOST; they wait for seconds before they look for a
+    restarted server again. The others look ten times a second.
+    """
+
+    def __init__(self, data_dir: Path, *options: str, patient: bool = False) -> None:
         self.data_dir = data_dir
         self.options = options
         self.port = 0
         self.start()
-        # As users do it: the clients read the variable when they are made.
-        with mock.patch.dict(os.environ, {"PUBSUB_EMULATOR_HOST": self.address}):
-            self.publisher = pubsub_v1.PublisherClient(
-                publisher_options=PublisherOptions(enable_message_ordering=True),
-                batch_settings=BatchSettings(max_latency=0.005),
-            )
-            self.subscriber = pubsub_v1.SubscriberClient()
-        self.channel = grpc.insecure_channel(self.address)
+        self.channel = grpc.insecure_channel(self.address, _RECONNECT)
+        ordering, batching = PublisherOptions(enable_message_ordering=True), BatchSettings(max_latency=0.005)
+        if patient:
+            # The clients read the variable when they are made.
+            with mock.patch.dict(os.environ, {"PUBSUB_EMULATOR_HOST": self.address}):
+                self.publisher = pubsub_v1.PublisherClient(batching, ordering)
+                self.subscriber = pubsub_v1.SubscriberClient()
+        else:
+            publishing = PublisherGrpcTransport(channel=grpc.insecure_channel(self.address, _RECONNECT))
+            self.publisher = pubsub_v1.PublisherClient(batching, ordering, transport=publishing)
+            self.subscriber = subscriber_of(self.address)
 
     @property
     def address(self) -> str:
