@@ -91,7 +91,8 @@ class Group:
         wanted = [vm for vm in self.vms.values() if vm.instance.wanted]
         for _ in range(self.target_size - len(wanted)):
             self._add(self._fresh_name())
-        for vm in sorted(wanted, key=lambda vm: vm.instance.number, reverse=True)[: len(wanted) - self.target_size]:
+        surplus = max(0, len(wanted) - self.target_size)
+        for vm in sorted(wanted, key=lambda vm: vm.instance.number, reverse=True)[:surplus]:
             self._stop(vm, Action.DELETING, self.settings.shutdown_seconds)
         waiting = [vm for vm in self.vms.values() if vm.instance.status is Status.PENDING]
         room = self.settings.max_size - (len(self.vms) - len(waiting))

@@ -47,7 +47,7 @@ def marked(settings: Settings, instance: str, *, spare: Collection[int]) -> list
         try:
             if process.pid not in spared and process.environ().get(MARK, "").startswith(beginning):
                 found.append(process.pid)
-        except psutil.Error:
+        except (psutil.Error, OSError):  # gone, or not ours to read
             continue
     return found
 

@@ -127,8 +127,11 @@ class Vm:
         """Take over the guest that an earlier server started, if it still runs."""
         if not process_tree.alive(self.instance.guest_pid, self.instance.guest_born):
             return False
+        try:
+            self._follow()
+        except ProcessLookupError:  # between the look and the hold
+            return False
         process_tree.send(self.instance.guest_pid, signal.SIGCONT)  # that server may have died in a power cut
-        self._follow()
         return True
 
     def shut_down(self, patience_seconds: float) -> None:
@@ -162,7 +165,6 @@ class Vm:
         asyncio.get_running_loop().run_in_executor(None, lambda: shutil.rmtree(rubbish, ignore_errors=True))
 
     def _follow(self) -> None:
-        self.off.clear()
         loop = asyncio.get_running_loop()
 
         def ended() -> None:
@@ -178,8 +180,10 @@ class Vm:
 
         if sys.platform == "linux":
             self._pidfd = os.pidfd_open(self.instance.guest_pid)
+            self.off.clear()
             loop.add_reader(self._pidfd, ended)
         else:
+            self.off.clear()
             self._watch = loop.create_task(self._poll(ended))
 
     async def _poll(self, ended: Callable[[], None]) -> None:

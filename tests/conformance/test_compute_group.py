@@ -74,6 +74,17 @@ def test_deleting_a_machine_lowers_the_target_and_leaves_the_others_alone(cloud:
         cloud.instances.get(**cloud.place(first))
 
 
+def test_growing_leaves_those_that_are_there_alone(cloud: ComputeCloud) -> None:
+    """Each step up adds to the members; none is stopped or booted anew."""
+    for size in (1, 3, 4):
+        before = {process["boot_id"] for process in cloud.processes()}
+        cloud.resize(size)
+        cloud.settled(size)
+        assert before <= {process["boot_id"] for process in cloud.processes()}
+
+    assert cloud.notes("term") == []
+
+
 def test_resize_down_takes_the_newest(cloud: ComputeCloud) -> None:
     """The group chooses its victims from the end."""
     cloud.resize(1)
