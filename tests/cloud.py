@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,8 +30,10 @@ POLL_SECONDS = 0.02
 
 T = TypeVar("T")
 
+_LAUNCHES = count(1)
 
-def wait_for(condition: Callable[[], T], timeout: float = 20.0, what: str = "") -> T:
+
+def wait_for(condition: Callable[[], T | None], timeout: float = 20.0, what: str = "") -> T:
     """Return the first true value of ``condition``; fail, saying what it was last, after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while True:
@@ -160,13 +163,15 @@ class Cloud:
         }
 
 
-def launch(data_dir: Path, *options: str, environment: dict[str, str] | None = None) -> Cloud:
-    """Start ``spotmill up`` without waiting for it."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    output = data_dir.parent / f"{data_dir.name}.out"
+def launch(
+    data_dir: Path, *options: str, environment: dict[str, str] | None = None, prefix: Sequence[str] = ()
+) -> Cloud:
+    """Start ``spotmill up`` without waiting for it; ``prefix`` is a command that runs another one."""
+    data_dir.parent.mkdir(parents=True, exist_ok=True)
+    output = data_dir.parent / f"{data_dir.name}-{next(_LAUNCHES)}.out"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "spotmill", "up", "--data-dir", str(data_dir), *options],
+            [*prefix, sys.executable, "-m", "spotmill", "up", "--data-dir", str(data_dir), *options],
             stdout=file,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
