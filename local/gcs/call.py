@@ -70,6 +70,10 @@ class Call:
             raise invalid(f"Invalid value '{text}' for query parameter {name}")
         return int(text)
 
+    def flag(self, name: str) -> bool:
+        """A yes or no of the query; Python's client writes True, others true."""
+        return self.query.get(name, "").lower() == "true"
+
     def preconditions(self, prefix: str = "if") -> Preconditions:
         """The conditions in the query.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import zlib
 from email.utils import formatdate
 from urllib.parse import unquote
@@ -22,6 +23,7 @@ _PROPERTY_HEADERS = {
     "Content-Encoding": "contentEncoding",
     "Content-Language": "contentLanguage",
 }
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_LINE_BREAKS = str.maketrans("\r\n\0", "   ")
 
 
@@ -94,7 +96,8 @@ def object_headers(stored: StoredObject, *, xml: bool) -> dict[str, str]:
     if stored.components is not None:
         headers["x-goog-component-count"] = str(stored.components)
     for name, value in stored.custom_metadata.items():
-        headers[f"x-goog-meta-{name}"] = value
+        if _TOKEN.fullmatch(name):  # any other name would break the answer for every HTTP library
+            headers[f"x-goog-meta-{name}"] = value
     return {name: value.translate(_NO_LINE_BREAKS) for name, value in headers.items()}
 
 

@@ -31,7 +31,10 @@ async def run_forever(storage: "Storage") -> None:
     """Apply all rules every minute."""
     while True:
         await asyncio.sleep(INTERVAL_SECONDS)
-        await apply(storage, datetime.now(UTC))
+        try:
+            await apply(storage, datetime.now(UTC))
+        except Exception:
+            log.exception("gcs.lifecycle_failed")  # a rule that cannot be applied must not end the others for good
 
 
 async def apply(storage: "Storage", now: datetime) -> int:

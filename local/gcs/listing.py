@@ -56,8 +56,8 @@ class ListQuery:
             start=query.get("startOffset", ""),
             end=query.get("endOffset", ""),
             glob=glob_pattern(glob) if glob else None,
-            versions=query.get("versions") == "true",
-            trailing_delimiter=query.get("includeTrailingDelimiter") == "true",
+            versions=call.flag("versions"),
+            trailing_delimiter=call.flag("includeTrailingDelimiter"),
             limit=min(call.number("maxResults") or MAX_RESULTS, MAX_RESULTS),
             after=_position(query.get("pageToken")),
         )

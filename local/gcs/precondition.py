@@ -45,7 +45,9 @@ class Preconditions:
         Raises:
             ValueError: a condition is not a number.
         """
-        return cls._read(query, *(f"{prefix}{suffix}" for suffix in _JSON_SUFFIXES))
+        # In any case: the Python client spells one of them ifMetaGenerationNotMatch on uploads.
+        lower = {name.lower(): text for name, text in query.items()}
+        return cls._read(lower, *(f"{prefix}{suffix}".lower() for suffix in _JSON_SUFFIXES))
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str], prefix: str = "x-goog-if-") -> "Preconditions":

@@ -93,9 +93,10 @@ class Sessions:
         """
         length = call.headers.get("Content-Length")
         span = parse_content_range(call.headers.get("Content-Range"), int(length) if length else None)
+        session = self.find(identifier)
         upload = self._uploads.setdefault(identifier, _Upload())
-        if span.first is None and upload.lock.locked() and span.total != self.find(identifier).persisted:
-            return self.find(identifier)  # a status query disturbs nobody
+        if span.first is None and upload.lock.locked() and span.total != session.persisted:
+            return session  # a status query disturbs nobody
         if upload.sender is not None:
             _cut(upload.sender)
         async with upload.lock:

@@ -89,6 +89,12 @@ class ComputeCloud:
         self.server.send_signal(how)
         return self.server.wait(10)
 
+    def clear(self) -> None:
+        """Empty group, blank journal, for the next test on this server."""
+        self.resize(0)
+        self.settled(0)
+        self.journal.unlink(missing_ok=True)
+
     # The group
 
     @property

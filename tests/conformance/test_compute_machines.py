@@ -15,8 +15,22 @@ from google.api_core import exceptions
 from tests.conformance.compute_cloud import ComputeCloud, dead, done, until
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComputeCloud]:
+    with ComputeCloud(tmp_path_factory.mktemp("compute")) as cloud:
+        yield cloud
+
+
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[ComputeCloud]:
+def cloud(server: ComputeCloud) -> Iterator[ComputeCloud]:
+    """An empty group on a server that other tests have used."""
+    yield server
+    server.clear()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[ComputeCloud]:
+    """A server that the test may kill."""
     with ComputeCloud(tmp_path) as cloud:
         yield cloud
 
@@ -190,40 +204,40 @@ def test_nothing_outlives_the_end_of_the_server(stubborn: ComputeCloud, how: sig
     assert {member.name for member in stubborn.settled(2)} == names
 
 
-def test_a_killed_server_finds_its_machines_again(cloud: ComputeCloud) -> None:
+def test_a_killed_server_finds_its_machines_again(own: ComputeCloud) -> None:
     """They work on meanwhile, keep their boot and find their metadata server where it was."""
-    cloud.resize(2)
-    members = cloud.settled(2)
-    before = cloud.processes()
+    own.resize(2)
+    members = own.settled(2)
+    before = own.processes()
 
-    cloud.stop(signal.SIGKILL)
+    own.stop(signal.SIGKILL)
     assert not any(dead(process["guest_pid"]) for process in before)
-    cloud.start()
+    own.start()
 
-    assert cloud.processes() == before
-    assert cloud.members() == members
-    assert len(cloud.notes("start")) == 2
-    assert cloud.metadata(members[0], "instance/name").text == members[0].name
-    done(cloud.instances.simulate_maintenance_event(**cloud.place(members[0])))
-    until(lambda: len(cloud.notes("start")) == 3, "a replacement")
-    cloud.resize(0)
-    cloud.settled(0)
-    assert all(everything_ended(start) for start in cloud.notes("start"))
+    assert own.processes() == before
+    assert own.members() == members
+    assert len(own.notes("start")) == 2
+    assert own.metadata(members[0], "instance/name").text == members[0].name
+    done(own.instances.simulate_maintenance_event(**own.place(members[0])))
+    until(lambda: len(own.notes("start")) == 3, "a replacement")
+    own.resize(0)
+    own.settled(0)
+    assert all(everything_ended(start) for start in own.notes("start"))
 
 
-def test_machines_that_died_while_the_server_was_down_are_booted_afresh(cloud: ComputeCloud) -> None:
+def test_machines_that_died_while_the_server_was_down_are_booted_afresh(own: ComputeCloud) -> None:
     """As after a power cut of the whole computer; a daemon that one left is cleared away."""
-    _, start = one(cloud)
-    [process] = cloud.processes()
-    cloud.stop(signal.SIGKILL)
+    _, start = one(own)
+    [process] = own.processes()
+    own.stop(signal.SIGKILL)
     os.kill(process["guest_pid"], signal.SIGKILL)
     until(lambda: dead(process["guest_pid"]), "the end of the guest")
 
-    cloud.start()
+    own.start()
 
-    until(lambda: len(cloud.notes("start")) == 2, "a fresh boot")
+    until(lambda: len(own.notes("start")) == 2, "a fresh boot")
     assert dead(start["pid"])
-    assert cloud.notes("start")[1]["boot_id"] != start["boot_id"]
+    assert own.notes("start")[1]["boot_id"] != start["boot_id"]
 
 
 def test_a_preemption_goes_on_over_a_killed_server(tmp_path: Path) -> None:
@@ -240,13 +254,13 @@ def test_a_preemption_goes_on_over_a_killed_server(tmp_path: Path) -> None:
         assert len(cloud.notes("term")) == 1
 
 
-def test_only_one_server_holds_a_data_directory(cloud: ComputeCloud) -> None:
+def test_only_one_server_holds_a_data_directory(own: ComputeCloud) -> None:
     """A second one would run every machine twice: it refuses to start."""
-    first = cloud.server
+    first = own.server
 
     with pytest.raises(AssertionError):
-        cloud.start()
+        own.start()
 
-    assert cloud.server.wait(10) == 1
-    cloud.server = first
-    assert requests.get(f"{cloud.url}/_spotmill/health", timeout=5).status_code == 200
+    assert own.server.wait(10) == 1
+    own.server = first
+    assert requests.get(f"{own.url}/_spotmill/health", timeout=5).status_code == 200

@@ -71,7 +71,7 @@ class PubSubServer:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-c", "from spotmill.cli import main; main()", "local", "pubsub"]
+        command = [sys.executable, "-m", "spotmill", "local", "pubsub"]
         command += ["--port", str(self.port), "--data-dir", str(self.data_dir), *self.options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
