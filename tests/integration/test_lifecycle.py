@@ -55,7 +55,7 @@ def counts(engine: Engine) -> dict[str, int]:
     with engine.begin() as connection:
         connection.execute(text("SELECT set_config('spotmill.admin', 'on', true)"))
         rows = connection.execute(text("SELECT status, count FROM visible_job_counts()"))
-        return {row.status: row.count for row in rows if row.count}
+        return {status: number for status, number in rows if number}
 
 
 def test_an_object_becomes_one_job_however_often_it_is_announced(engine: Engine) -> None:
