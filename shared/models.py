@@ -84,6 +84,10 @@ def _enum(kind: type[enum.StrEnum]) -> Enum:
     )
 
 
+#: The owner as the indexes have it; '' for jobs that are everybody's.
+_OWNER_KEY = text("(CASE WHEN owner IS NULL THEN '' ELSE owner END)")
+
+
 class Job(Base):
     """One row for each (bucket, object, generation, pipeline)."""
 
@@ -124,10 +128,8 @@ class Job(Base):
         CheckConstraint("progress BETWEEN 0 AND 1", name="jobs_progress"),
         CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="jobs_lease"),
         Index("jobs_newest", text("created_at DESC"), text("id DESC")),
-        Index("jobs_owner_newest", text("coalesce(owner, '')"), text("created_at DESC"), text("id DESC")),
-        Index(
-            "jobs_owner_status_newest", text("coalesce(owner, '')"), "status", text("created_at DESC"), text("id DESC")
-        ),
+        Index("jobs_owner_newest", _OWNER_KEY, text("created_at DESC"), text("id DESC")),
+        Index("jobs_owner_status_newest", _OWNER_KEY, "status", text("created_at DESC"), text("id DESC")),
         Index("jobs_status_newest", "status", text("created_at DESC"), text("id DESC")),
         Index("jobs_pipeline_newest", "pipeline", text("created_at DESC"), text("id DESC")),
         Index("jobs_queue", "not_before", postgresql_where=text("status = 'queued'")),

@@ -109,7 +109,7 @@ class UrlSigner:
 
     def upload(self, bucket: str, name: str, *, method: str, headers: dict[str, str]) -> str:
         """Permit sending ``bucket/name`` once with exactly these headers."""
-        return self._sign(bucket, name, method=method, headers=headers)
+        return self._sign(bucket, name, method=method, headers=dict(headers))  # it adds Host to what it is given
 
     def download(
         self, bucket: str, name: str, generation: int, *, content_type: str, filename: str, attachment: bool

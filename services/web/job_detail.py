@@ -23,7 +23,7 @@ def read_job(connection: Connection, links: Links, job_id: uuid.UUID) -> JobDeta
         Problem: 404, there is none that this person may see.
     """
     job = models.Job.__table__
-    row = connection.execute(with_extras(select(job).where(job.c.id == job_id)), {"most": 1}).one_or_none()
+    row = connection.execute(with_extras(select(job).where(job.c.id == job_id), 1)).one_or_none()
     if row is None:
         raise not_found("job")
     attempts = connection.execute(

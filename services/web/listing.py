@@ -10,7 +10,6 @@ from sqlalchemy import (
     Row,
     Select,
     Uuid,
-    bindparam,
     case,
     column,
     exists,
@@ -35,7 +34,7 @@ API = "/api/v1"
 _jobs = JobRow.__table__.c
 _NEWEST = (_jobs.created_at.desc(), _jobs.id.desc())
 #: As the indexes have it: a job without an owner is everybody's.
-_owner = func.coalesce(_jobs.owner, literal_column("''"))
+_owner = case((_jobs.owner.is_(None), literal_column("''")), else_=_jobs.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +97,14 @@ def _waiting_for(status: Any, not_before: Any) -> ColumnElement[str | None]:
     )
 
 
-def with_extras(rows: Select[Any] | Any) -> Select[Any]:
+def with_extras(rows: Any, most: int) -> Select[Any]:
     """Add to rows of jobs what the list shows besides: the thumbnail, and what a queued job waits for."""
     page = rows.subquery("page")
     thumbnail = select(Artifact.id).where(Artifact.job_id == page.c.id, Artifact.kind == "thumbnail").scalar_subquery()
     return (
         select(page, thumbnail.label("thumbnail"), _waiting_for(page.c.status, page.c.not_before).label("waiting_for"))
         .order_by(page.c.created_at.desc(), page.c.id.desc())
-        .limit(bindparam("most", None))
+        .limit(most)
     )
 
 
@@ -127,7 +126,7 @@ def page_of_jobs(connection: Connection, person: Person, wanted: Wanted) -> JobP
     else:
         walks = _walks(person, wanted)
         rows = union_all(*(walk.subquery().select() for walk in walks)) if len(walks) > 1 else walks[0]
-    found = connection.execute(with_extras(rows), {"most": wanted.limit + 1}).all()
+    found = connection.execute(with_extras(rows, wanted.limit + 1)).all()
     shown = found[: wanted.limit]
     more = len(found) > wanted.limit
     return JobPage(

@@ -8,10 +8,12 @@ branch_labels = None
 depends_on = None
 
 INDEXES = """
--- One walk for each owner and state; '' stands for jobs without an owner (an index cannot be ordered behind IS NULL).
+-- One walk for each owner and state. '' stands for jobs without an owner, as an index cannot be ordered behind IS NULL;
+-- CASE, as Postgres takes coalesce for leaky and row-level security would bar it from the index.
 DROP INDEX jobs_owner_newest;
-CREATE INDEX jobs_owner_newest ON jobs (coalesce(owner, ''), created_at DESC, id DESC);
-CREATE INDEX jobs_owner_status_newest ON jobs (coalesce(owner, ''), status, created_at DESC, id DESC);
+CREATE INDEX jobs_owner_newest ON jobs ((CASE WHEN owner IS NULL THEN '' ELSE owner END), created_at DESC, id DESC);
+CREATE INDEX jobs_owner_status_newest
+    ON jobs ((CASE WHEN owner IS NULL THEN '' ELSE owner END), status, created_at DESC, id DESC);
 -- The directory of an upload's name is a date and a random id, which nobody searches for.
 DROP INDEX jobs_object_search;
 CREATE INDEX jobs_filename_search ON jobs USING gin (regexp_replace(object, '^.*/', '') gin_trgm_ops);
@@ -57,14 +59,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT queued - waiting, waiting, running FROM total, later
 $$;
 
--- Ids of the newest jobs with q in their file's name. Row-level security would bar ILIKE from its index, so this applies
--- the owner rule itself. Planned anew for each call: a rare word wants the trigrams, a common one the newest rows.
+-- Ids of the newest jobs with q in their file's name, or at its beginning if q is shorter than a trigram. Row-level security would bar ILIKE from its index, so this applies
+-- the owner rule itself. It is planned anew for each call: a rare word wants the trigrams, a common one the newest rows.
 CREATE FUNCTION search_jobs(q text, states text[], wanted_pipeline text, older_than timestamptz, older_than_id uuid, most int)
 RETURNS TABLE (id uuid) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
         $q$SELECT j.id FROM jobs j WHERE regexp_replace(j.object, '^.*/', '') ILIKE %L$q$,
-        '%' || regexp_replace(q, '([\\\\%_])', '\\\\\\1', 'g') || '%')
+        CASE WHEN length(q) < 3 THEN '' ELSE '%' END || regexp_replace(q, '([\\\\%_])', '\\\\\\1', 'g') || '%')
         || CASE WHEN states IS NOT NULL THEN format(' AND j.status = ANY(%L::text[])', states) ELSE '' END
         || CASE WHEN wanted_pipeline IS NOT NULL THEN format(' AND j.pipeline = %L', wanted_pipeline) ELSE '' END
         || CASE WHEN older_than IS NOT NULL
