@@ -74,17 +74,26 @@ class Launcher:
             return result.scalar() if result.returns_rows else None
 
     def record(self) -> None:
-        self.sql("CREATE TABLE IF NOT EXISTS kept (at timestamptz DEFAULT now())")
+        self.sql("DROP TABLE IF EXISTS kept")
+        self.sql("CREATE TABLE kept (at timestamptz DEFAULT now())")
         self.sql("INSERT INTO kept DEFAULT VALUES")
 
     def recorded(self) -> int:
         return int(self.sql("SELECT count(*) FROM kept"))
 
 
-@pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[Launcher]:
-    with Launcher(tmp_path / "postgres") as launcher:
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    with Launcher(tmp_path_factory.mktemp("launcher") / "postgres") as launcher:
         yield launcher
+
+
+@pytest.fixture
+def postgres(launcher: Launcher) -> Launcher:
+    """One that runs, whatever the test before has done to it."""
+    if launcher.process.poll() is not None:
+        launcher.start()
+    return launcher
 
 
 @pytest.fixture
