@@ -2,11 +2,14 @@
 
 import random
 import socket
+import time
 from collections.abc import Iterable, Mapping
 
 # Below the range that systems take the ports of outgoing connections from: otherwise, while a server is down, one of
 # its own clients could be given its port.
 _RANGE = range(20000, 32000)
+_BURIAL_SECONDS = 1.0
+_LOOK_SECONDS = 0.02
 
 
 def is_free(port: int) -> bool:
@@ -20,6 +23,14 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def becomes_free(port: int) -> bool:
+    """Whether a port is free, or becomes so within a second: the kernel takes a moment to bury a killed server."""
+    deadline = time.monotonic() + _BURIAL_SECONDS
+    while not (free := is_free(port)) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+    return free
 
 
 def assign(names: Iterable[str], stored: Mapping[str, int], avoid: int = 0) -> dict[str, int]:

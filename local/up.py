@@ -19,7 +19,7 @@ import click
 
 from local import atomic, marked, signer_key
 from local.logs import Logs
-from local.ports import is_free
+from local.ports import becomes_free
 from local.programs import PYTHON, env_lines, local_environment, programs
 from local.site import PROJECT, Site
 from local.supervisor import Program, StartError, Supervisor
@@ -27,6 +27,7 @@ from local.supervisor import Program, StartError, Supervisor
 START_SECONDS = 90.0  # the first start, on a slow machine that does other things too
 SHORTEN_SECONDS = 5.0
 TAIL_LINES = 20
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOCK_FILE = "up.lock"
 LOCAL_ENV = "local.env"
 
@@ -73,6 +74,9 @@ def guarded(site: Site) -> Iterator[None]:
     try:
         yield
     finally:
+        # From here on there is nothing left that an impatient Ctrl-C could make quicker.
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         os.close(writer)
         guardian.wait()
 
@@ -138,7 +142,7 @@ def _asked_to_stop(data_dir: Path) -> asyncio.Event:
             os._exit(130)
         asked.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, heard)
     return asked
 
@@ -177,7 +181,7 @@ def command(data_dir: Path, port: int, max_workers: int, dev_user: str) -> None:
         left = marked.kill(data_dir)
         if left:
             click.echo(f"Ended {left} process(es) that an earlier start left behind")
-        if port and not is_free(port):
+        if port and not becomes_free(port):
             raise click.ClickException(f"port {port} is in use; choose another one with --port, or 0 for any")
         site = Site.open(data_dir, web_port=port, max_workers=max_workers)
         _introduce(lock, site)

@@ -181,12 +181,12 @@ def launch(
 
 
 def wait_until_ready(cloud: Cloud) -> None:
-    """Return when ``local.env`` is there, which is when everything answers."""
-    ready = cloud.data_dir / "local.env"
+    """Return when everything answers; ``local.env`` is there then."""
 
     def answered() -> bool:
-        assert cloud.process.poll() is None, f"spotmill up ended:\n{cloud.output.read_text()}"
-        return ready.exists()
+        said = cloud.output.read_text()
+        assert cloud.process.poll() is None, f"spotmill up ended:\n{said}"
+        return "Spotmill is ready" in said
 
     try:
         wait_for(answered, START_SECONDS, "spotmill up is ready")
