@@ -1,11 +1,12 @@
 """All there is to know about one job."""
 
+import json
 import uuid
 
 from sqlalchemy import Connection, select
 
 from services.web.links import Links, Target
-from services.web.listing import fields, with_extras
+from services.web.listing import as_json
 from services.web.problems import not_found
 from services.web.shapes import Artifact, Attempt, JobDetail
 from shared import models
@@ -23,7 +24,7 @@ def read_job(connection: Connection, links: Links, job_id: uuid.UUID) -> JobDeta
         Problem: 404, there is none that this person may see.
     """
     job = models.Job.__table__
-    row = connection.execute(with_extras(select(job).where(job.c.id == job_id), 1)).one_or_none()
+    row = connection.execute(as_json(select(job).where(job.c.id == job_id), JobDetail, 1)).scalar_one_or_none()
     if row is None:
         raise not_found("job")
     attempts = connection.execute(
@@ -33,7 +34,7 @@ def read_job(connection: Connection, links: Links, job_id: uuid.UUID) -> JobDeta
         select(models.Artifact.__table__).where(models.Artifact.job_id == job_id).order_by(models.Artifact.kind)
     )
     return JobDetail.model_validate(
-        fields(row)
+        json.loads(row)
         | {
             "attempts": [Attempt.model_validate(dict(a._mapping)) for a in attempts],  # noqa: SLF001 - its public name
             "artifacts": [

