@@ -214,11 +214,13 @@ class Group:
     def _went_off(self, vm: Vm) -> None:
         if vm.power.locked():  # in the middle of a reset
             return
+        if self.closing and vm.instance.wanted:  # the next start boots it again
+            return
         if vm.instance.status is not Status.STOPPING:
             self._spawn(self._crash(vm))
-        elif not (self.closing and vm.instance.wanted):
-            self._finish_stop(vm)
-            self.reconcile()
+            return
+        self._finish_stop(vm)
+        self.reconcile()
 
     async def _crash(self, vm: Vm) -> None:
         """The guest itself was killed, as when a host fails: the group makes another machine."""

@@ -54,7 +54,7 @@ async def serve(settings: Settings, port: int) -> None:
         await stop.wait()
         house.cancel()
     finally:
-        await runner.cleanup()
+        await runner.cleanup()  # first, so that nobody changes a group that is closing
         await group.close(SHUTDOWN_SECONDS)
 
 

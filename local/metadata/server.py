@@ -53,9 +53,9 @@ class MetadataServer:
         self.port = runner.addresses[0][1]
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
 
     def announce(self) -> None:
         """Wake everybody who waits for a change."""
