@@ -188,7 +188,7 @@ class Lab:
     def results(self) -> Bucket:
         return self.storage.bucket(RESULTS)
 
-    def start(self, *, boot: bool = True, **settings: object) -> Vm:
+    def start(self, **settings: object) -> Vm:
         """Make a VM; ``settings`` are those of its worker."""
         told: dict[str, object] = {
             "lease_seconds": 5,
@@ -219,8 +219,7 @@ class Lab:
         }
         machine = Vm(f"vm-{len(self.vms) + 1}", self._machines, environment, self.folder)
         self.vms.append(machine)
-        if boot:
-            machine.boot()
+        machine.boot()
         return machine
 
     def add(self, pipeline: str, content: bytes = b"content", *, announce: int = 1, **settings: object) -> uuid.UUID:
@@ -292,6 +291,10 @@ class Lab:
             return wait_for(there, seconds, f"job is {wanted}")
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.job(job)}\n{self._logs()}") from None
+
+    def wait_for_stage(self, job: uuid.UUID, stage: str) -> None:
+        """Wait until the pipeline has come so far."""
+        wait_for(lambda: self.job(job).stage == stage, 30, f"the pipeline is {stage}")
 
     def wait_for_state(self, machine: Vm, *wanted: str, seconds: float = 30) -> Any:
         """Wait until the worker has one of these states; return its row."""

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
-import stamina
 import structlog
 
 from shared import lifecycle, workers
@@ -70,27 +69,42 @@ class Agent:
     def run(self) -> None:
         """Work until a notice comes, then let go of everything. Never returns: the process ends."""
         threading.excepthook = _end_process
-        self._register()
+        notice = self._register()
+        if notice is None:
+            self._open()
+            notice = self._notices.wait()
+        if notice is not None:
+            self._depart(notice)
+        os._exit(0)  # threads may still wait for a network that nobody needs any more
+
+    def _open(self) -> None:
+        """Start everything that moves."""
         self._open_slots()
         Keeper(self._settings, self._engine, self._subscription, self._holding, self._ledger).start()
         Heartbeat(self._engine, self._boot, self._holding, self._settings.heartbeat_seconds, self._obey).start()
         self._intake.start()
         log.info("worker.started", instance=self._boot.instance, zone=self._boot.zone, slots=self._boot.slots)
-        notice = self._notices.wait()
-        if notice is not None:
-            self._depart(notice)
-        os._exit(0)  # threads may still wait for a network that nobody needs any more
 
-    def _register(self) -> None:
+    def _register(self) -> Notice | None:
+        """Write the worker's row and settle what an agent before this one left; return a notice that came first."""
         settings = self._settings
         backoff = Backoff(settings.backoff_seconds, settings.backoff_max_seconds, settings.max_failures)
-        for trial in stamina.retry_context(
-            on=away, attempts=None, timeout=None, wait_initial=0.1, wait_jitter=0.2, wait_max=3
-        ):
-            with trial, self._engine.begin() as connection:
-                if workers.register(connection, self._boot):
-                    released, failed = lifecycle.recover(connection, self._boot.id, backoff)
-                    log.warning("worker.recovered", released=len(released), failed=len(failed))
+        pause = 0.1
+        while True:
+            try:
+                with self._engine.begin() as connection:
+                    if workers.register(connection, self._boot):
+                        released, failed = lifecycle.recover(connection, self._boot.id, backoff)
+                        log.warning("worker.recovered", released=len(released), failed=len(failed))
+            except Exception as error:
+                if not away(error):
+                    raise
+                log.warning("worker.not_registered", error=str(error))
+            else:
+                return None
+            if (notice := self._notices.wait(pause)) is not None:
+                return notice
+            pause = min(2 * pause, 3)
 
     def _open_slots(self) -> None:
         settings = self._settings

@@ -31,9 +31,13 @@ def command() -> None:
     notices.listen(server)
     try:
         boot = read_boot(server, settings)
+        preempted = server.get("instance/preempted").upper() == "TRUE"
     except MetadataError as error:
         raise click.ClickException(
             f"The worker does not know which VM it is: {error}. Set GCE_METADATA_HOST."
         ) from None
-    Agent(settings, boot, notices, allowed, children).run()
+    if preempted:  # an agent before this one has let go of everything; only the end of the VM is left
+        notices.wait_for_signal()
+    else:
+        Agent(settings, boot, notices, allowed, children).run()
     sys.exit(0)

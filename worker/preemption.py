@@ -44,6 +44,11 @@ class Notices:
         except queue.Empty:
             return None
 
+    def wait_for_signal(self) -> None:
+        """Wait until somebody sends one."""
+        while (notice := self.wait()) is None or notice.signal is None:
+            pass
+
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._queue.put(Notice(f"The worker was told to end ({signal.Signals(number).name}).", number))
 

@@ -87,7 +87,7 @@ def hostile(job: Job) -> None:
 
     link = job.scratch / "link"
     link.symlink_to(job.settings["wanted"])
-    line.say(Publish("loot", job.settings.get("as", "link"), "text/plain", "loot.txt", {}))
+    line.say(Publish("loot", job.settings["disguise"], "text/plain", "loot.txt", {}))
 
 
 @pipeline("trial-look", accepts=(), settings_schema=ANY)
@@ -98,7 +98,12 @@ def look(job: Job) -> None:
             reached = True
     except OSError:
         reached = False
-    job.result(environment=sorted(os.environ), user=os.getuid(), reached=reached, scratch=os.listdir(job.scratch))
+    job.result(
+        environment=sorted(os.environ),
+        user=os.getuid(),
+        reached=reached,
+        scratch=[p.name for p in job.scratch.iterdir()],
+    )
     print("a line on stdout")  # noqa: T201 - pipelines print
     print("a line on stderr", file=sys.stderr)  # noqa: T201
 

@@ -84,7 +84,7 @@ def test_progress_is_live(lab: Lab) -> None:
     gate = lab.folder / "gate"
     job = lab.add("trial-wait", gate=gate)
     machine = lab.start(renew_seconds=60, lease_seconds=120)
-    wait_for(lambda: lab.job(job).stage == "waiting", what="the stage is written")
+    lab.wait_for_stage(job, "waiting")
     assert lab.job(job).progress == 0.25
     lab.wait_for_state(machine, "busy")
     gate.touch()
@@ -127,7 +127,7 @@ def test_cancelled_while_running(lab: Lab) -> None:
     gate: Path = lab.folder / "gate"
     job = lab.add("trial-wait", gate=gate)
     machine = lab.start()
-    wait_for(lambda: lab.job(job).stage == "waiting", what="the pipeline runs")
+    lab.wait_for_stage(job, "waiting")
     with lab.engine.begin() as connection:
         lifecycle.cancel(connection, [job], reason="Cancelled by ann@example.com.")
     wait_for(lambda: machine.events("job.fenced"), what="the worker notices")
