@@ -61,8 +61,8 @@ def test_a_resumable_upload_goes_on_after_a_kill(own_gcs: GcsServer, api: str) -
         killed.set()
         yield content[half + 20 * MEGABYTE :]
 
+    span = f"bytes {half}-{len(content) - 1}/{len(content)}"
     with pytest.raises(requests.ConnectionError):
-        span = f"bytes {half}-{len(content) - 1}/{len(content)}"
         requests.put(session, data=rest(), headers={"Content-Range": span}, timeout=20)
     assert killed.is_set()
     own_gcs.start()
@@ -81,9 +81,9 @@ def test_a_resumable_upload_goes_on_after_a_kill(own_gcs: GcsServer, api: str) -
 def test_a_client_upload_survives_a_kill_by_itself(own_gcs: GcsServer) -> None:
     """The real client retries its chunk, and the session is still there."""
     bucket = own_gcs.bucket()
-    content = bytes(range(256)) * (4 * MEGABYTE // 256)
+    content = bytes(range(256)) * (12 * MEGABYTE // 256)  # the client sends less than 8 MiB in one piece
     stream = KillingStream(content, own_gcs)
-    blob = bucket.blob("film", chunk_size=QUANTUM)
+    blob = bucket.blob("film", chunk_size=2 * MEGABYTE)
     blob.upload_from_file(stream, size=len(content), checksum="crc32c")
 
     assert stream.killed
@@ -224,12 +224,12 @@ def test_the_metadata_is_committed_in_full(own_gcs: GcsServer) -> None:
     own_gcs.start()
 
 
-@pytest.mark.parametrize("api", ["put", "resumable", "client"])
-def test_memory_stays_flat_whatever_the_size(own_gcs: GcsServer, api: str) -> None:
-    """A gigabyte up and down again, with the server below 100 MB all the time."""
+@pytest.mark.parametrize(("api", "count"), [("resumable", 1024), ("put", 200), ("client", 200)])
+def test_memory_stays_flat_whatever_the_size(own_gcs: GcsServer, api: str, count: int) -> None:
+    """So many megabytes up and down again, with the server below 100 MB all the time."""
     bucket: storage.Bucket = own_gcs.bucket()
     blob = bucket.blob("large")
-    block, count = bytes(range(256)) * (MEGABYTE // 256), 1024
+    block = bytes(range(256)) * (MEGABYTE // 256)
     peak = own_gcs.rss_bytes
 
     def blocks() -> Iterator[bytes]:
@@ -254,3 +254,4 @@ def test_memory_stays_flat_whatever_the_size(own_gcs: GcsServer, api: str) -> No
             peak = max(peak, own_gcs.rss_bytes)
     assert received == count * MEGABYTE
     assert peak < LIMIT_BYTES
+    blob.delete()  # pytest keeps the directories of its last runs
