@@ -98,7 +98,7 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             results = list(_apply(self._connection, [entry for entry, _ in batch]))
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the thread must go on
             _log.exception("pubsub.commit_failed entries=%d", len(batch))
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -116,7 +116,7 @@ def _resolve(futures: Sequence[asyncio.Future[Any]], results: Sequence[Any]) -> 
             future.set_result(result)
 
 
-def _fail(futures: Sequence[asyncio.Future[Any]], error: sqlite3.Error) -> None:
+def _fail(futures: Sequence[asyncio.Future[Any]], error: Exception) -> None:
     for future in futures:
         if not future.cancelled():
             future.set_exception(error)

@@ -14,6 +14,7 @@ from local.pubsub.catalogue import Catalogue
 from local.pubsub.clock import Clock
 from local.pubsub.journal import Journal
 from local.pubsub.loading import load
+from local.pubsub.ownership import DirectoryTakenError, own
 from local.pubsub.publisher import Publisher
 from local.pubsub.refusal import RefusedError
 from local.pubsub.retention import Retention
@@ -38,6 +39,10 @@ _OPTIONS = [
 ]
 
 
+class PortTakenError(Exception):
+    """The server cannot listen where it was told to."""
+
+
 @click.command("pubsub")
 @click.option("--port", default=8085, show_default=True, help="Port on 127.0.0.1; 0 takes a free one.")
 @click.option(
@@ -50,18 +55,24 @@ _OPTIONS = [
 def command(port: int, data_dir: Path, pull_wait_seconds: float, test_clock: bool) -> None:
     """Serve Pub/Sub to every client that has PUBSUB_EMULATOR_HOST set."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    data_dir.mkdir(parents=True, exist_ok=True)
-    asyncio.run(serve(port, data_dir / "pubsub.sqlite", pull_wait_seconds, test_clock=test_clock))
+    try:
+        own(data_dir)
+        asyncio.run(serve(port, data_dir / "pubsub.sqlite", pull_wait_seconds, test_clock=test_clock))
+    except (DirectoryTakenError, PortTakenError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 async def serve(port: int, path: Path, pull_wait_seconds: float, *, test_clock: bool = False) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        RuntimeError: the port is taken.
+        PortTakenError: something else listens there.
     """
     server = grpc.aio.server(options=_OPTIONS)
-    bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    try:
+        bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    except RuntimeError as error:
+        raise PortTakenError(f"port {port} of 127.0.0.1 is taken") from error
     stopping = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
