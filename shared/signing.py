@@ -26,10 +26,10 @@ _NEVER_SHOWN = ("image/svg",)
 class IamSigningCredentials(auth.Credentials, auth.Signing):
     """Sign as a service account through IAM signBlob: no key file exists anywhere."""
 
-    def __init__(self, source: Any, email: str) -> None:
+    def __init__(self, request: Any, source: Any, email: str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._email = email
-        self._signer = iam.Signer(Request(), source, email)  # type: ignore[no-untyped-call]
+        self._signer = iam.Signer(request, source, email)  # type: ignore[no-untyped-call]
 
     def sign_bytes(self, message: bytes) -> bytes:
         """Return the signature that IAM makes.
@@ -68,13 +68,15 @@ def signing_credentials(settings: WebSettings) -> Any:
     if email is None:
         source.refresh(Request())  # the metadata server tells its account's e-mail with the first token
         email = source.service_account_email
-    return IamSigningCredentials(source, email)
+    return IamSigningCredentials(Request(), source, email)
 
 
 def content_disposition(filename: str, *, attachment: bool) -> str:
     """Name a file for a browser in ASCII and in full (RFC 6266)."""
     kind = "attachment" if attachment else "inline"
-    plain = filename.encode("ascii", "replace").decode().replace("\\", "_").replace('"', "_").replace("?", "_")
+    plain = "".join(
+        letter if letter.isascii() and letter.isprintable() and letter not in '"\\' else "_" for letter in filename
+    )
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
