@@ -140,12 +140,16 @@ def _users(site: Site, base: Environment) -> list[Program]:
             ready=answering(ports["eventarc"], HEALTH, 200),
             layer=USERS,
         ),
-        Program("scheduler", "Scheduler", scheduler, base, ("cloud",), ready=at_once, layer=USERS),
+        # Last: ticks are for the dispatcher, and nobody who waits for the page waits for them.
+        Program("scheduler", "Scheduler", scheduler, base, ("dispatcher", "cloud", "web"), ready=at_once, layer=USERS),
     ]
 
 
 def _services(site: Site, told: Mapping[str, Environment]) -> list[Program]:
-    """Our own, as their images start them, but on loopback."""
+    """Our own, as their images start them, but on loopback.
+
+    They load while Postgres starts, as they connect to it only when somebody asks them for something.
+    """
     ports = site.ports
     function = f"target='dispatch', source={str(SERVICES / 'dispatcher' / 'main.py')!r}, signature_type='cloudevent'"
     bound = ("--bind", f"127.0.0.1:{ports['dispatcher']}", "--worker-class", "gthread", "--threads", "8")
@@ -157,7 +161,7 @@ def _services(site: Site, told: Mapping[str, Environment]) -> list[Program]:
             "Dispatcher",
             dispatcher,
             told["dispatcher"],
-            ("database",),
+            ("pubsub",),
             # A function takes only POST: whatever it answers to GET, it is there.
             ready=answering(ports["dispatcher"], "/", 200, 405),
             layer=USERS,
@@ -167,7 +171,7 @@ def _services(site: Site, told: Mapping[str, Environment]) -> list[Program]:
             "Web",
             web,
             told["web"],
-            ("database",),
+            ("pubsub",),
             ready=answering(ports["web"], "/api/v1/health", 200),
             layer=USERS,
         ),
