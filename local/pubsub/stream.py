@@ -1,6 +1,7 @@
 """One streaming pull: what it was sent, what it may still be sent, and the responses on their way."""
 
 import asyncio
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from local.pubsub import settings
 from local.pubsub.leases import Lease
 from local.pubsub.refusal import RefusedError, invalid
 from local.pubsub.subscription import Subscription
+
+_log = logging.getLogger(__name__)
 
 _Response = pubsub.StreamingPullResponse.pb()
 
@@ -112,6 +115,9 @@ class Stream:
                     _check_later(request)
         except RefusedError as refusal:
             self.end(refusal)
+        except Exception as error:  # noqa: BLE001 - without its reader a stream would stay open and deaf
+            _log.exception("pubsub.stream_failed subscription=%s", self._subscription.config.name)
+            self.end(RefusedError(grpc.StatusCode.INTERNAL, f"The stream could not be read: {error}"))
         else:
             self.end()
 

@@ -18,7 +18,8 @@ from local.pubsub.refusal import RefusedError
 from local.pubsub.retry import backoff_seconds
 from local.pubsub.wire import received_message
 
-Delivery = tuple[Lease, bytes]
+#: A message id fits into 63 bits; anything longer in an ack id was never ours.
+_MAX_ID_DIGITS = 18
 
 
 class Taker(Holder, Protocol):
@@ -260,7 +261,8 @@ class Subscription:
         """The message an ack id was made for; 0 if it was not made by this subscription."""
         subscription, _, rest = ack_id.partition("-")
         message_id = rest.rpartition("-")[2]
-        return int(message_id) if subscription == str(self.id) and message_id.isdecimal() else 0
+        ours = subscription == str(self.id) and len(message_id) <= _MAX_ID_DIGITS and message_id.isdecimal()
+        return int(message_id) if ours else 0
 
     def _arm(self, now: float) -> None:
         due = self.backlog.next_due()

@@ -113,7 +113,9 @@ def test_unknown_ack_ids_are_ignored(pubsub: PubSubServer) -> None:
     pubsub.publish(topic, b"x")
     foreign = pubsub.pull(other, 1)
     pubsub.ack(subscription, foreign)
-    pubsub.subscriber.acknowledge(subscription=subscription, ack_ids=["nonsense", "", "1-2-3", "-", "ü"])
+    pubsub.subscriber.acknowledge(
+        subscription=subscription, ack_ids=["nonsense", "", "1-2-3", "-", "ü", f"1-1-{'9' * 5000}"]
+    )
     pubsub.ack(other, foreign)
     pubsub.ack(other, foreign)
     assert payloads(pubsub.pull(subscription, 1)) == [b"x"]
