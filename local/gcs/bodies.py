@@ -91,6 +91,7 @@ class BodyWriter:
         self._held = 0
         self._pending: asyncio.Future[Any] | None = None
         self._syncing: asyncio.Future[None] | None = None
+        self._failure: BaseException | None = None
         self.size = offset
         self.durable = offset
 
@@ -114,18 +115,14 @@ class BodyWriter:
 
     async def sync(self) -> None:
         """Make durable what was handed over to the disk so far."""
-        await self._wait()
-        if self._syncing is not None:
-            await asyncio.wait([self._syncing])
+        await self._synced_behind()
         if self.durable != self.size:
             await self._on_thread(_sync_data, self._file)
             self.durable = self.size
 
     async def finish(self) -> Digests:
         """Write everything, make it durable, close, and return the checksums."""
-        await self._wait()
-        if self._syncing is not None:
-            await asyncio.wait([self._syncing])
+        await self._synced_behind()
         pieces, self._pieces = self._pieces, []
         self.size += self._held
         self._held = 0
@@ -179,6 +176,13 @@ class BodyWriter:
         self.size += length
         self._pending = asyncio.get_running_loop().run_in_executor(self._executor, self._write, pieces)
 
+    async def _synced_behind(self) -> None:
+        await self._wait()
+        if self._syncing is not None:
+            await asyncio.wait([self._syncing])
+        if self._failure is not None:
+            raise self._failure
+
     def _sync_behind(self) -> None:
         written = self.size
 
@@ -186,6 +190,9 @@ class BodyWriter:
             self._syncing = None
             if future.exception() is None:
                 self.durable = max(self.durable, written)
+            else:
+                # The kernel tells of a failed write once: the next sync would pretend that all is well.
+                self._failure = future.exception()
 
         self._syncing = asyncio.get_running_loop().run_in_executor(self._executor, _sync_data, self._file)
         self._syncing.add_done_callback(done)

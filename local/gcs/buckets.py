@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from local.gcs.configuration import check_cors, check_lifecycle
 from local.gcs.database import Transaction, now_us
 from local.gcs.errors import StorageError, invalid, no_such_bucket, unmet
 from local.gcs.precondition import PreconditionError, Preconditions
@@ -31,6 +32,8 @@ WRITABLE = (
     "versioning",
     "website",
 )
+#: The shapes of what this server itself reads, so that nothing it stores can trip it later.
+_SHAPES: Mapping[str, type] = {"cors": list, "labels": dict, "lifecycle": dict, "versioning": dict, "location": str}
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
@@ -144,7 +147,7 @@ def change_bucket(
     """
     bucket = require_bucket(transaction, name, preconditions)
     fixed = {key: bucket.properties[key] for key in ("location", "storageClass") if key in bucket.properties}
-    properties = {**fixed, **writable(changes)} if whole else merge(bucket.properties, changes, WRITABLE)
+    properties = {**fixed, **writable(changes if whole else merge(bucket.properties, changes, WRITABLE))}
     changed = replace(bucket, metageneration=bucket.metageneration + 1, updated=now_us(), properties=properties)
     transaction.execute(
         "UPDATE buckets SET metageneration = ?, updated = ?, properties = ? WHERE name = ?",
@@ -172,8 +175,18 @@ def delete_bucket(transaction: Transaction, name: str, preconditions: Preconditi
 
 
 def writable(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick what a client may set out of a resource it sent."""
-    return {key: resource[key] for key in WRITABLE if resource.get(key) is not None}
+    """Pick what a client may set out of a resource it sent.
+
+    Raises:
+        StorageError: something that this server acts on has another shape than it should.
+    """
+    picked = {key: resource[key] for key in WRITABLE if resource.get(key) is not None}
+    for key, shape in _SHAPES.items():
+        if not isinstance(picked.get(key, shape()), shape):
+            raise invalid(f"Invalid value for: {key}")
+    check_cors(picked.get("cors", []))
+    check_lifecycle(picked.get("lifecycle", {}))
+    return picked
 
 
 def merge(properties: Mapping[str, Any], changes: Mapping[str, Any], allowed: tuple[str, ...]) -> dict[str, Any]:

@@ -120,6 +120,7 @@ class Database:
         if connection is None:
             connection = self._connect()
             connection.execute("PRAGMA query_only = ON")
+            connection.execute("PRAGMA cache_size = -512")  # each thread has one: the page cache does the rest
             self._local.connection = connection
         return connection
 

@@ -105,12 +105,12 @@ class ExpectedDigests:
             raise _mismatch("MD5 hash", self.md5, actual.md5_base64 or "")
 
 
-def _decode(name: str, text: str | None, length: int) -> bytes | None:
+def _decode(name: str, text: Any, length: int) -> bytes | None:
     if text is None:
         return None
     try:
-        value = base64.b64decode(text, validate=True)
-    except binascii.Error:
+        value = base64.b64decode(str(text), validate=True)
+    except (binascii.Error, ValueError):
         value = b""
     if len(value) != length:
         raise StorageError(400, "InvalidDigest", "invalid", f"Invalid {name} hash: {text}")

@@ -66,6 +66,8 @@ async def compose(call: Call) -> web.StreamResponse:
     """Make one object of up to 32; like in the real service the result has no md5."""
     request = await call.json()
     sources = request.get("sourceObjects") or []
+    if not isinstance(sources, list) or not all(isinstance(source, dict) for source in sources):
+        raise invalid("Invalid value for: sourceObjects")
     if not 1 <= len(sources) <= MAX_SOURCES:
         raise invalid(f"The number of source components provided ({len(sources)}) must be from 1 to {MAX_SOURCES}.")
     check_name(call.object)
@@ -97,14 +99,18 @@ async def compose(call: Call) -> web.StreamResponse:
 
 
 def _source(call: Call, source: Mapping[str, Any]) -> StoredObject:
-    generation = int(source["generation"]) if source.get("generation") else None
     match = (source.get("objectPreconditions") or {}).get("ifGenerationMatch")
+    try:
+        generation = int(source["generation"]) if source.get("generation") else None
+        conditions = Preconditions(generation_match=int(match) if match is not None else None)
+    except (TypeError, ValueError) as error:
+        raise invalid(f"Invalid source object: {source}") from error
     return require_object(
         call.storage.database.reader,
         call.bucket,
         str(source.get("name")),
         generation,
-        Preconditions(generation_match=int(match) if match is not None else None),
+        conditions,
     )
 
 

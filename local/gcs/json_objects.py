@@ -77,7 +77,7 @@ async def delete(call: Call) -> web.StreamResponse:
 
 async def upload(call: Call) -> web.StreamResponse:
     """Begin or make an upload, as ``uploadType`` says."""
-    kind = call.query.get("uploadType") or call.headers.get("X-Goog-Upload-Protocol")
+    kind = call.query.get("uploadType")
     if kind == "media":
         return await _upload_media(call)
     if kind == "multipart":

@@ -59,24 +59,30 @@ class Outbox:
 
     async def close(self) -> None:
         """Stop; what is not published stays in the table."""
-        for task in self._drains.values():
-            task.cancel()
-        await asyncio.gather(*self._drains.values(), return_exceptions=True)
+        drains = list(self._drains.values())
+        for drain in drains:
+            drain.cancel()
+        await asyncio.gather(*drains, return_exceptions=True)
         await self._channel.close()
 
     async def _drain(self, topic: str) -> None:
         backoff_seconds = FIRST_BACKOFF_SECONDS
-        while rows := self._waiting(topic):
-            try:
-                await self._publish(_request(topic, rows), timeout=PUBLISH_TIMEOUT_SECONDS)
-            except grpc.aio.AioRpcError as error:
-                log.warning("gcs.publish_failed topic=%s events=%d code=%s", topic, len(rows), error.code().name)
-                await asyncio.sleep(backoff_seconds)
-                backoff_seconds = min(2 * backoff_seconds, MAX_BACKOFF_SECONDS)
-                continue
-            backoff_seconds = FIRST_BACKOFF_SECONDS
-            await self._database.write(_forget(topic, rows[-1]["id"]))
-        del self._drains[topic]
+        try:
+            while rows := self._waiting(topic):
+                try:
+                    await self._publish(_request(topic, rows), timeout=PUBLISH_TIMEOUT_SECONDS)
+                except grpc.aio.AioRpcError as error:
+                    if backoff_seconds == FIRST_BACKOFF_SECONDS:
+                        log.warning(
+                            "gcs.publish_failed topic=%s code=%s; trying until it works", topic, error.code().name
+                        )
+                    await asyncio.sleep(backoff_seconds)
+                    backoff_seconds = min(2 * backoff_seconds, MAX_BACKOFF_SECONDS)
+                else:
+                    backoff_seconds = FIRST_BACKOFF_SECONDS
+                    await self._database.write(_forget(topic, rows[-1]["id"]))
+        finally:
+            del self._drains[topic]
 
     def _waiting(self, topic: str) -> list[sqlite3.Row]:
         return self._database.reader.execute(

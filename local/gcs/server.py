@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import signal
 import socket
 from pathlib import Path
@@ -26,6 +27,7 @@ READ_BUFFER_BYTES = 512 * 1024
 SOCKET_BUFFER_BYTES = 1024 * 1024
 #: Requests under way get this long to finish when the server is told to stop.
 SHUTDOWN_SECONDS = 2.0
+_BATCH = re.compile(r"/batch(?:/storage/v1)?/?")
 _TRACEBACK_FREE = (ConnectionError, asyncio.CancelledError)
 
 
@@ -39,7 +41,7 @@ class Server:
         """Answer one HTTP request."""
         path, _, query = request.raw_path.partition("?")
         call = Call(self._storage, request.method, path, query, request.headers, request)
-        if path.startswith("/batch") and request.method == "POST":
+        if _BATCH.fullmatch(path) and request.method == "POST":
             try:
                 return await batch(call, self.answer)
             except StorageError as error:

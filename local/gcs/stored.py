@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from local.gcs.buckets import require_bucket
@@ -153,4 +154,14 @@ def writable(resource: Mapping[str, Any]) -> dict[str, Any]:
     metadata = picked.get("metadata", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise invalid("Invalid value for: metadata must map strings to strings")
+    if "customTime" in picked:
+        _check_time("customTime", picked["customTime"])
     return picked
+
+
+def _check_time(name: str, value: object) -> None:
+    try:
+        if datetime.fromisoformat(str(value)).tzinfo is None:
+            raise invalid(f"Invalid value for: {name} needs a time zone")
+    except ValueError as error:
+        raise invalid(f"Invalid value for: {name}") from error

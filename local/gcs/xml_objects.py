@@ -18,7 +18,7 @@ from local.gcs.download import body_response, object_headers
 from local.gcs.errors import StorageError, invalid
 from local.gcs.length_range import LengthRange
 from local.gcs.session import SessionRequest
-from local.gcs.stored import StoredObject, require_object
+from local.gcs.stored import StoredObject, require_object, writable
 
 _PROPERTY_HEADERS = {
     "Content-Type": "contentType",
@@ -151,7 +151,7 @@ def _properties(call: Call) -> dict[str, Any]:
     }
     if metadata:
         properties["metadata"] = metadata
-    return properties
+    return writable(properties)
 
 
 def _check_http_conditions(call: Call, stored: StoredObject) -> None:

@@ -150,3 +150,26 @@ def test_unknown_paths_and_methods_are_refused(gcs: GcsServer, bucket: storage.B
         gcs.call("POST", f"/storage/v1/b?project={PROJECT}", b"no json").json["error"]["errors"][0]["reason"]
         == "parseError"
     )
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        '{"cors": "open"}',
+        '{"cors": [{"origin": "*"}]}',
+        '{"cors": [{"maxAgeSeconds": "long"}]}',
+        '{"labels": []}',
+        '{"versioning": true}',
+        '{"lifecycle": {"rule": [{"action": {"type": "Explode"}, "condition": {"age": 1}}]}}',
+        '{"lifecycle": {"rule": [{"action": {"type": "Delete"}, "condition": {}}]}}',
+        '{"lifecycle": {"rule": [{"action": {"type": "Delete"}, "condition": {"age": "old"}}]}}',
+        '{"lifecycle": {"rule": [{"action": {"type": "Delete"}, "condition": {"colour": "red"}}]}}',
+    ],
+)
+def test_a_broken_configuration_is_refused(gcs: GcsServer, bucket: storage.Bucket, broken: str) -> None:
+    """What could not be applied is not stored, neither at first nor later."""
+    assert gcs.call("PATCH", f"/storage/v1/b/{bucket.name}", broken.encode()).status == 400
+    assert gcs.call("PUT", f"/storage/v1/b/{bucket.name}", broken.encode()).status == 400
+    made = broken.replace("{", '{"name": "never-made", ', 1).encode()
+    assert gcs.call("POST", f"/storage/v1/b?project={PROJECT}", made).status == 400
+    assert bucket.exists()
