@@ -27,7 +27,7 @@ def configure(process: str, *, log_format: str = "auto", level: str = "INFO") ->
     render: list[structlog.typing.Processor] = (
         [_severity, structlog.processors.JSONRenderer(default=str)]
         if json_lines
-        else [structlog.stdlib.add_log_level, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [structlog.stdlib.add_log_level, _console()]
     )
     structlog.configure(
         processors=[*shared, *render],
@@ -43,6 +43,11 @@ def configure(process: str, *, log_format: str = "auto", level: str = "INFO") ->
     logging.basicConfig(
         handlers=[handler], level=max(logging.getLevelNamesMapping()[level], logging.WARNING), force=True
     )
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    # The default traceback shows local variables, and with them passwords.
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 
 def _drop_meta(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -7,7 +7,7 @@ from flask import Flask, Response
 
 from services.web import problems, security
 from services.web.api import artifacts, health, jobs, queue, runs, uploads
-from services.web.backends import Backends
+from services.web.backends import Backends, check_signer
 from services.web.identity import open_gate
 from services.web.listing import API
 from services.web.misconfigured import misconfigured_app
@@ -31,6 +31,7 @@ def create_app(settings: WebSettings | None = None) -> Flask:
             settings = load(WebSettings)
             configure_from("web", settings)
         gate = open_gate(settings)
+        check_signer(settings)
     except SettingsError as error:
         configure("web")
         log.critical("settings.wrong", reason=str(error))

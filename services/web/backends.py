@@ -19,7 +19,7 @@ from services.web.problems import unavailable
 from services.web.views import Person
 from shared.database import acting_as, open_engine
 from shared.lifecycle import Pending, mark_published
-from shared.settings import WebSettings
+from shared.settings import SettingsError, WebSettings
 from shared.signing import UrlSigner, signing_credentials
 
 if TYPE_CHECKING:
@@ -30,6 +30,20 @@ if TYPE_CHECKING:
 _EXTENSION = "spotmill"
 
 log = structlog.get_logger()
+
+
+def check_signer(settings: WebSettings) -> None:
+    """Find out at the start whether uploads can be signed with the key that is named.
+
+    Raises:
+        SettingsError: the key file cannot be used.
+    """
+    if settings.signer_key is None:
+        return
+    try:
+        signing_credentials(settings)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"SPOTMILL_SIGNER_KEY: no service-account key can be read there: {error}") from None
 
 
 class Backends:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
+from services.web.cloud_errors import CLOUD_ERRORS
 from services.web.shapes import FieldProblem, ProblemShape
 from services.web.views import ErrorPage, Person, Shell
 
@@ -98,6 +99,9 @@ def _of_exception(error: Exception) -> Response:
     if database_is_away(error):
         log.warning("database.away", path=request.path, reason=str(error).splitlines()[0])
         return respond(unavailable("The database does not answer", "This page comes back by itself in a moment."))
+    if isinstance(error, CLOUD_ERRORS):
+        log.warning("cloud.away", path=request.path, reason=str(error))
+        return respond(unavailable("Google Cloud does not answer", "A service that this needs is away. Try again."))
     log.error("request.failed", method=request.method, path=request.path, exc_info=error)
     title, detail = _WORDS[500]
     return respond(Problem(500, title, detail))

@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
+from services.web.backends import Backends
 from services.web.problems import unprocessable
 from services.web.shapes import NewUpload, Upload
 from services.web.views import Person
 from shared.objects import OWNER_METADATA, PIPELINE_METADATA, upload_name
 from shared.routing import content_type_of, installed_offers
-from shared.settings import WebSettings
-from shared.signing import UrlSigner
 
 #: Media type of RFC 9110, with its parameters.
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -51,12 +50,13 @@ def checked_content_type(claimed: str, filename: str) -> str:
     return claimed if claimed.partition(";")[0].strip().lower() == guessed else guessed
 
 
-def permit(wish: NewUpload, person: Person, settings: WebSettings, signer: UrlSigner) -> Upload:
+def permit(wish: NewUpload, person: Person, backends: Backends) -> Upload:
     """Sign the URL for one file.
 
     Raises:
         Problem: 422, what is wrong with the wish.
     """
+    settings = backends.settings
     if wish.size > settings.upload_max_bytes:
         raise unprocessable("/size", f"Files may have {settings.upload_max_bytes} bytes at most.")
     content_type = checked_content_type(wish.content_type, wish.filename)
@@ -78,7 +78,7 @@ def permit(wish: NewUpload, person: Person, settings: WebSettings, signer: UrlSi
         object=name,
         protocol="put" if put else "resumable",
         method="PUT" if put else "POST",
-        url=signer.upload(settings.upload_bucket, name, method=method, headers=headers),
+        url=backends.links.signer.upload(settings.upload_bucket, name, method=method, headers=headers),
         headers=headers,
         expires_at=now + timedelta(seconds=settings.signed_url_seconds),
     )

@@ -18,4 +18,4 @@ def create_upload(body: NewUpload) -> Response:
     if body.pipeline is not None:
         with backends().transaction(caller()) as connection:
             check_pipeline(connection, body.pipeline)
-    return answer(permit(body, caller(), backends().settings, backends().links.signer), 201)
+    return answer(permit(body, caller(), backends()), 201)
