@@ -28,8 +28,10 @@ JOBS = (
 
 Environment = Mapping[str, str]
 
-# Users of the servers end before the servers.
-USERS, SERVERS = 2, 1
+# Users of the servers end before the servers, then tasks that are still running; five seconds in all. The first take
+# longest: VMs release what they hold.
+USERS, SERVERS, TASKS = 2, 1, 0
+PATIENCE_SECONDS = {USERS: 2.7, SERVERS: 1.9, TASKS: 0.1}
 
 
 def base_environment(site: Site) -> dict[str, str]:
@@ -89,16 +91,13 @@ def _servers(site: Site, base: Environment) -> list[Program]:
 
 def _preparations(site: Site, base: Environment) -> list[Program]:
     """What a deployment does once; here it does nothing from the second start on."""
-    owner = {**base, **site.environment(OWNER)}
 
     def preparation(name: str, title: str, *after: str) -> Program:
         return Program(name, title, (*PYTHON, "-m", f"local.bootstrap.{name}", str(site.data_dir)), base, after)
 
     return [
-        preparation("database", "Database schema", "postgres"),
+        preparation("database", "Database", "postgres"),
         preparation("cloud", "Buckets and topics", "pubsub", "gcs"),
-        # As the owner, like the migrations: no service may change what pipelines there are.
-        Program("pipelines", "Pipelines", (*SPOTMILL, "pipelines", "sync"), owner, ("database",)),
     ]
 
 
@@ -129,7 +128,6 @@ def _users(site: Site, base: Environment) -> list[Program]:
             ("database", "cloud"),
             ready=answering(ports["compute"], HEALTH, 200),
             layer=USERS,
-            patience_seconds=3.0,  # its VMs release what they hold
         ),
         Program(
             "eventarc",

@@ -23,7 +23,7 @@ class Program:
     """A server, or a task that ends by itself (``ready`` is ``None``).
 
     ``after`` are the programs that must be ready before it is started. When all is stopped, programs with a lower
-    ``layer`` go later; ``patience_seconds`` is what it is given to end by itself.
+    ``layer`` go later.
     """
 
     name: str
@@ -33,7 +33,6 @@ class Program:
     after: tuple[str, ...] = ()
     ready: Callable[[], Awaitable[bool]] | None = None
     layer: int = 0
-    patience_seconds: float = 1.5
 
 
 class StartError(Exception):
@@ -47,8 +46,17 @@ class StartError(Exception):
 class Supervisor:
     """The programs of one data directory. All methods belong to one event loop."""
 
-    def __init__(self, programs: Sequence[Program], logs: Logs, pids_file: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        patience_seconds: Mapping[int, float],
+        logs: Logs,
+        pids_file: Path,
+        say: Callable[[str], None],
+    ) -> None:
+        """``patience_seconds`` is what the programs of a layer are given to end by themselves."""
         self._programs = {program.name: program for program in programs}
+        self._patience_seconds = patience_seconds
         self._logs = logs
         self._pids_file = pids_file
         self._say = say
@@ -154,7 +162,7 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), program.patience_seconds)
+                await asyncio.wait_for(process.wait(), self._patience_seconds[program.layer])
             except TimeoutError:
                 self._say(f"{program.title} did not end by itself")
         _kill_group(process.pid)

@@ -20,7 +20,7 @@ import click
 from local import atomic, marked, signer_key
 from local.logs import Logs
 from local.ports import becomes_free
-from local.programs import PYTHON, env_lines, local_environment, programs
+from local.programs import PATIENCE_SECONDS, PYTHON, env_lines, local_environment, programs
 from local.site import PROJECT, Site
 from local.supervisor import Program, StartError, Supervisor
 
@@ -105,7 +105,8 @@ async def run(site: Site, dev_user: str, lock: IO[str]) -> None:
     terminal, logs = Terminal(), Logs(site.data_dir / "logs")
     local_env = site.data_dir / LOCAL_ENV
     local_env.unlink(missing_ok=True)
-    supervisor = Supervisor(programs(site, dev_user), logs, site.data_dir / "pids.json", terminal.say)
+    pids_file = site.data_dir / "pids.json"
+    supervisor = Supervisor(programs(site, dev_user), PATIENCE_SECONDS, logs, pids_file, terminal.say)
     asked = _asked_to_stop(site.data_dir)
     starting = asyncio.create_task(supervisor.start(START_SECONDS, terminal.ready))
     stopping = asyncio.create_task(asked.wait())

@@ -7,8 +7,8 @@ from typing import Any
 
 from google.api_core.exceptions import AlreadyExists, Conflict
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage
 from google.cloud.pubsub_v1 import SubscriberClient
+from google.cloud.storage import Bucket, Client
 from google.pubsub_v1 import PublisherClient
 
 from eventarc.triggers import StorageTrigger, read_triggers
@@ -38,7 +38,7 @@ UPLOAD_HEADERS = ["Content-Length", "Content-Range", "Content-Type", "x-goog-con
 UPLOAD_HEADERS += ["x-goog-if-generation-match", "x-goog-meta-owner", "x-goog-meta-pipeline", "x-goog-resumable"]
 
 
-def ensure_bucket(client: storage.Client, name: str, rules: list[dict[str, Any]]) -> storage.Bucket:
+def ensure_bucket(client: Client, name: str, rules: list[dict[str, Any]]) -> Bucket:
     """Create a bucket, and give it these CORS rules if it has others."""
     bucket = client.bucket(name)
     bucket.cors = rules
@@ -58,7 +58,7 @@ def cors(site: Site, methods: list[str]) -> list[dict[str, Any]]:
     return [{"origin": site.web_origins, "method": methods, "responseHeader": headers, "maxAgeSeconds": 3600}]
 
 
-def ensure_notifications(bucket: storage.Bucket, triggers: list[StorageTrigger]) -> None:
+def ensure_notifications(bucket: Bucket, triggers: list[StorageTrigger]) -> None:
     """Have Cloud Storage announce what the triggers are about, as creating an Eventarc trigger does."""
     found = {notification.topic_name for notification in bucket.list_notifications()}
     for trigger in triggers:
@@ -102,7 +102,7 @@ def main() -> None:
     ensure_topics(publisher, [JOBS, DEAD, INGEST_TOPIC, TICK_TOPIC, BUDGET_TOPIC])
     ensure_topics(publisher, [transport_topic(trigger, REGION) for trigger in triggers])
     ensure_subscriptions(subscriber_of(site.pubsub_host))
-    client = storage.Client(
+    client = Client(
         project=PROJECT,
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
         client_options={"api_endpoint": site.storage_url},

@@ -1,4 +1,7 @@
-"""Makes the database, its schema and its logins: ``python -m local.bootstrap.database DATA_DIR``."""
+"""Makes the database, schema, logins and list of pipelines: ``python -m local.bootstrap.database DATA_DIR``.
+
+One process for ``spotmill migrate`` and ``spotmill pipelines sync``, which would load the same libraries twice.
+"""
 
 import sys
 from pathlib import Path
@@ -8,6 +11,8 @@ from sqlalchemy import Connection, create_engine, text
 from local.postgres.cluster import superuser_url
 from local.site import DATABASE, OWNER, SERVICES, Site
 from shared.migrate import migrate
+from spotmill.pipeline import installed_pipelines
+from worker.registry import sync
 
 
 def ensure_owner(superuser: Connection, site: Site) -> None:
@@ -33,6 +38,8 @@ def main() -> None:
         ensure_owner(superuser, site)
     owner = create_engine(site.database_url(OWNER))
     migrate(owner)
+    with owner.begin() as connection:
+        sync(connection, list(installed_pipelines().values()))
     owner.dispose()
     with server.connect() as superuser:
         for service in SERVICES:
