@@ -5,7 +5,6 @@ import os
 import re
 import zlib
 from email.utils import formatdate
-from urllib.parse import unquote
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -117,7 +116,7 @@ def body_response(call: Call, stored: StoredObject, *, xml: bool) -> web.StreamR
         ("response-content-disposition", "Content-Disposition"),
     ):
         if call.query.get(parameter):
-            headers[header] = unquote(call.query[parameter]).translate(_NO_LINE_BREAKS)
+            headers[header] = call.query[parameter].translate(_NO_LINE_BREAKS)
     gunzip = stored.properties.get("contentEncoding") == "gzip" and "gzip" not in call.headers.get(
         "Accept-Encoding", ""
     )
