@@ -68,7 +68,7 @@ def test_the_cloudevents_library_reads_it(name: str) -> None:
     event = from_http(request.headers, request.body)
     assert event["type"] == sample.headers["ce-type"]
     assert event["source"] == sample.headers["ce-source"]
-    assert event.get_data() == sample.body
+    assert event.get_data() == json.loads(request.body)
 
 
 @pytest.mark.parametrize("object_id", ["Straße/übung 1.wav", 'a"b%c', "line\nbreak\r.jpg", "写真.jpg"])
