@@ -13,13 +13,19 @@ _LOOK_SECONDS = 0.02
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
+    """Whether a server could listen on this port of 127.0.0.1 now.
+
+    Raises:
+        PermissionError: this user never could.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # As servers do: connections that are still winding down do not matter, listeners do.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
             probe.listen(1)
+        except PermissionError:
+            raise
         except OSError:
             return False
     return True

@@ -133,6 +133,15 @@ async def run(site: Site, dev_user: str, lock: IO[str]) -> None:
         click.echo(f"Stopped ({time.monotonic() - ended:.1f} s)")
 
 
+def _check_port(port: int) -> None:
+    try:
+        usable = port == 0 or becomes_free(port)
+    except PermissionError:
+        raise click.ClickException(f"you may not listen on port {port}; choose one from 1024 with --port") from None
+    if not usable:
+        raise click.ClickException(f"port {port} is in use; choose another one with --port, or 0 for any")
+
+
 def _asked_to_stop(data_dir: Path) -> asyncio.Event:
     """Listen for Ctrl-C and its relatives; the second one ends everything at once."""
     asked = asyncio.Event()
@@ -182,8 +191,7 @@ def command(data_dir: Path, port: int, max_workers: int, dev_user: str) -> None:
         left = marked.kill(data_dir)
         if left:
             click.echo(f"Ended {left} process(es) that an earlier start left behind")
-        if port and not becomes_free(port):
-            raise click.ClickException(f"port {port} is in use; choose another one with --port, or 0 for any")
+        _check_port(port)
         site = Site.open(data_dir, web_port=port, max_workers=max_workers)
         _introduce(lock, site)
         signer_key.ensure(site.signer_key, PROJECT)
