@@ -89,21 +89,26 @@ class Stream:
         self._wake.set()
 
     async def _write(self) -> None:
-        while True:
+        while not self._ended or self._waiting:
             await self._wake.wait()
             self._wake.clear()
-            properties = self._properties()  # an update may have changed them
-            sending, self._waiting, self._waiting_bytes = self._waiting, [], 0
-            confirmations, self._confirmations = self._confirmations, []
-            for confirmation in confirmations:
-                await self._context.write(confirmation + properties)
-            if sending:
-                self._subscription.pump()  # fill the next response while this one is on its way
-                for response in _responses([received for _, received in sending]):
-                    await self._context.write(response + properties)
-                self._subscription.pump()
-            elif self._ended:
-                return
+            await self._send()
+        if self._confirming:
+            await asyncio.wait(self._confirming)
+        await self._send()
+
+    async def _send(self) -> None:
+        """Send what waits."""
+        properties = self._properties()  # an update may have changed them
+        sending, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        confirmations, self._confirmations = self._confirmations, []
+        for confirmation in confirmations:
+            await self._context.write(confirmation + properties)
+        if sending:
+            self._subscription.pump()  # fill the next response while this one is on its way
+            for response in _responses([received for _, received in sending]):
+                await self._context.write(response + properties)
+            self._subscription.pump()
 
     async def _read(self, first: Any) -> None:
         request = first

@@ -1,8 +1,9 @@
 """Streaming pull: the client's futures, and the protocol beneath them."""
 
 import pytest
+from google.pubsub_v1.types import StreamingPullRequest
 
-from tests.conformance.pubsub.pubsub_server import Listener, PubSubServer, RawStream, payloads, until
+from tests.conformance.pubsub.pubsub_server import WAIT_SECONDS, Listener, PubSubServer, RawStream, payloads, until
 
 
 def test_subscribe_and_acknowledge(pubsub: PubSubServer) -> None:
@@ -153,6 +154,17 @@ def test_half_close(pubsub: PubSubServer) -> None:
     assert stream.half_close().name == "OK"
     pubsub.advance(700)
     assert pubsub.empty(subscription)
+
+
+def test_half_close_before_the_first_response(pubsub: PubSubServer) -> None:
+    """A client may close its side at once; the stream ends although more waits than one response holds."""
+    topic = pubsub.topic()
+    subscription = pubsub.subscription(topic)
+    pubsub.publish(topic, *[b"x"] * 1500)
+    first = StreamingPullRequest(subscription=subscription, stream_ack_deadline_seconds=10)
+    call = pubsub.subscriber.transport.streaming_pull(iter([first]), timeout=WAIT_SECONDS)
+    list(call)
+    assert call.code().name == "OK"
 
 
 @pytest.mark.parametrize(
