@@ -226,3 +226,30 @@ def test_a_refused_client_need_not_send_its_body(gcs: GcsServer, blob: storage.B
     headers = {"Expect": "100-continue", "Content-Length": "1000000"}
 
     assert gcs.call("PUT", f"/{blob.bucket.name}/x", headers=headers).status == 403
+
+
+def test_conditions_in_headers_hold_on_signed_requests(gcs: GcsServer, blob: storage.Blob) -> None:
+    """GET, HEAD, PUT and DELETE of another generation are refused, 304 for not-match on reads."""
+    blob.upload_from_string(b"x")
+    for method in ("GET", "HEAD", "PUT", "DELETE"):
+        for header, number in (("generation", "1"), ("metageneration", "7")):
+            headers = {f"x-goog-if-{header}-match": number}
+            assert gcs.call(method, gcs.sign(blob, method, headers=headers), headers=headers).status == 412
+    headers = {"x-goog-if-generation-not-match": str(blob.generation)}
+    assert gcs.call("GET", gcs.sign(blob, "GET", headers=headers), headers=headers).status == 304
+    headers = {"x-goog-if-generation-match": str(blob.generation), "x-goog-if-metageneration-match": "1"}
+    assert gcs.call("GET", gcs.sign(blob, "GET", headers=headers), headers=headers).body == b"x"
+    assert gcs.call("DELETE", gcs.sign(blob, "DELETE", headers=headers), headers=headers).status == 204
+
+
+def test_a_signature_may_stand_in_the_authorization_header(gcs: GcsServer, blob: storage.Blob) -> None:
+    """What cannot be verified there is refused; a bearer token is believed, for only Google could check it."""
+    blob.upload_from_string(b"x")
+    path = f"/{blob.bucket.name}/{quote(blob.name)}"
+
+    assert gcs.call("GET", path, headers={"Authorization": "Bearer any-token"}).body == b"x"
+    forged = f"GOOG4-RSA-SHA256 Credential=a@b/{datetime.now(UTC):%Y%m%d}/auto/storage/goog4_request,"
+    forged += "SignedHeaders=host;x-goog-date,Signature=00"
+    headers = {"x-goog-date": f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"}
+    assert gcs.call("GET", path, headers={**headers, "Authorization": forged}).status == 403
+    assert gcs.call("GET", path, headers={**headers, "Authorization": "GOOG4-RSA-SHA256 nonsense"}).status == 400
