@@ -29,6 +29,8 @@ async def run_lifecycle(call: Call) -> web.StreamResponse:
         now = datetime.fromisoformat(call.query["now"]) if "now" in call.query else datetime.now(UTC)
     except ValueError as error:
         raise invalid(f"Invalid now: {call.query['now']}") from error
+    if now.tzinfo is None:
+        raise invalid(f"Invalid now: {call.query['now']} has no time zone")
     return json_reply({"changed": await lifecycle.apply(call.storage, now)})
 
 

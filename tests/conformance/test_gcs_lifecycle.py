@@ -109,3 +109,4 @@ def test_a_rule_may_change_the_storage_class(own_gcs: GcsServer) -> None:
 def test_a_moment_that_is_none_is_refused(gcs: GcsServer) -> None:
     """400 for what is no RFC 3339 time."""
     assert gcs.call("POST", "/_spotmill/lifecycle?now=tomorrow").status == 400
+    assert gcs.call("POST", "/_spotmill/lifecycle?now=2026-01-01T00:00:00").status == 400
