@@ -26,10 +26,11 @@ def away(error: Exception) -> bool:
     return isinstance(error, SQLAlchemyError | OSError) and not refused(error)
 
 
-def open_engine(settings: Settings) -> Engine:
+def open_engine(settings: Settings, *, autocommit: bool = False) -> Engine:
     """Make the engine of this process; nothing connects yet.
 
-    Every statement ends after ``database_timeout_seconds``, so that a slow database cannot hold a caller for ever.
+    Every statement ends after ``database_timeout_seconds``, so that a slow database cannot hold a caller for ever. With
+    ``autocommit`` each statement is its own transaction and costs one round trip, not three; use ``connect()`` then.
     """
     pool: dict[str, Any] = {
         "pool_size": settings.database_pool_size,
@@ -38,6 +39,8 @@ def open_engine(settings: Settings) -> Engine:
         "pool_recycle": 1800,
         "pool_pre_ping": True,
     }
+    if autocommit:
+        pool["isolation_level"] = "AUTOCOMMIT"
     if (instance := settings.database_instance) is not None:
         # Only production images carry the connector; it refreshes certificates and IAM tokens by itself.
         from google.cloud.sql.connector import Connector, IPTypes  # noqa: PLC0415 - not installed locally

@@ -54,11 +54,13 @@ class Agent:
         self._engine = open_engine(settings)
         self._subscription = Subscription(settings.jobs_subscription_path)
         self._receipts = Receipts(self._subscription)
-        self._ledger = Ledger(self._engine, settings, self._holding, self._receipts)
+        # Every change of a job's state is one statement, which needs no BEGIN and COMMIT around it.
+        self._statements = open_engine(settings, autocommit=True)
+        self._ledger = Ledger(self._statements, settings, self._holding, self._receipts)
         self._intake = Intake(
             settings,
             boot.id,
-            self._engine,
+            self._statements,
             subscription=self._subscription,
             holding=self._holding,
             receipts=self._receipts,
@@ -80,8 +82,8 @@ class Agent:
     def _open(self) -> None:
         """Start everything that moves."""
         self._open_slots()
-        Keeper(self._settings, self._engine, self._subscription, self._holding, self._ledger).start()
-        Heartbeat(self._engine, self._boot, self._holding, self._settings.heartbeat_seconds, self._obey).start()
+        Keeper(self._settings, self._statements, self._subscription, self._holding, self._ledger).start()
+        Heartbeat(self._statements, self._boot, self._holding, self._settings.heartbeat_seconds, self._obey).start()
         self._intake.start()
         log.info("worker.started", instance=self._boot.instance, zone=self._boot.zone, slots=self._boot.slots)
 

@@ -168,15 +168,16 @@ class Attempt:
             case Fetch():
                 claim = held.claim
                 held.log.debug("source.fetch", size_bytes=claim.size_bytes)
+                source = self._scratch.source()
                 self._bench.storage.fetch(
                     claim.bucket,
                     claim.object,
                     claim.generation,
-                    self._scratch.source,
+                    source,
                     check=self._moving,
                     crc32c=claim.crc32c,
                 )
-                return Fetched(str(self._scratch.source))
+                return Fetched(str(source))
             case Recall():
                 return _told(Recalled, self._steps.recall(said.key))
             case Store():

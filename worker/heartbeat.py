@@ -49,7 +49,7 @@ class Heartbeat(threading.Thread):
 
     def _beat(self, state: WorkerState) -> None:
         try:
-            with self._engine.begin() as connection:
+            with self._engine.connect() as connection:
                 orders = workers.heartbeat(connection, self._boot.id, state)
                 if orders is None:  # it was taken for dead: a freeze, a long outage
                     log.warning("worker.registered_again")

@@ -8,7 +8,6 @@ import threading
 import time
 
 import structlog
-from google.api_core.exceptions import GoogleAPICallError
 from sqlalchemy import Engine
 
 from shared import lifecycle
@@ -16,7 +15,7 @@ from shared.database import away
 from shared.settings import WorkerSettings
 from worker.holding import Fenced, Held, Holding
 from worker.ledger import Ledger
-from worker.pull import Subscription
+from worker.pull import PubSubError, Subscription
 
 #: Seconds between two looks at the held jobs.
 LOOK_SECONDS = 0.25
@@ -62,7 +61,7 @@ class Keeper(threading.Thread):
         for job in held:
             job.changed = False
         try:
-            with self._engine.begin() as connection:
+            with self._engine.connect() as connection:
                 still = lifecycle.renew(
                     connection, [job.renewal for job in held], lease_seconds=self._settings.lease_seconds
                 )
@@ -82,7 +81,7 @@ class Keeper(threading.Thread):
     def _extend(self, held: list[Held]) -> None:
         try:
             self._subscription.set_deadline([job.ack_id for job in held], self._settings.ack_deadline_seconds)
-        except GoogleAPICallError as error:
+        except PubSubError as error:
             log.warning("deadlines.not_extended", jobs=len(held), error=str(error))
 
     def _end_overdue(self, held: list[Held], now: float) -> None:

@@ -8,10 +8,14 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 from shared.lifecycle import Claim, Completion, Failure, Hold, Renewal
 from worker.process import ChildProcess
+
+#: How long what is ready may wait for more of its kind, so that one round trip serves them all. No person notices.
+TOGETHER_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +141,10 @@ class Holding:
     def __init__(self, slots: int) -> None:
         # A job that its child has finished is uploaded and committed while the slot takes the next one; this bounds how
         # far that may fall behind.
+        self._slots = slots
         self._most = 4 * slots
         self._jobs: dict[Hold, Held] = {}
-        self._waiting: list[Held] = []
-        self._idle_slots = 0
+        self._idle: list[SimpleQueue[Held]] = []
         self._changed = threading.Condition()
         self.stop_at_step = False  #: no job may begin another step
         self.opened = False  #: some slot is or was ready
@@ -154,30 +158,31 @@ class Holding:
             return list(self._jobs.values())
 
     def room(self, seconds: float) -> int:
-        """Wait until a slot is free; return how many are, 0 if none became so in time."""
+        """Wait until a slot is free; return how many are, 0 if none became so in time.
+
+        Waits a moment longer for the others: tiny jobs end together, and cost least when they are taken together.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._room() > 0, seconds)
+            if self._changed.wait_for(lambda: self._room() > 0, seconds):
+                self._changed.wait_for(lambda: len(self._idle) == self._slots, TOGETHER_SECONDS)
             return self._room()
 
     def _room(self) -> int:
-        return max(0, min(self._idle_slots - len(self._waiting), self._most - len(self._jobs)))
+        return min(len(self._idle), self._most - len(self._jobs))
 
     def add(self, jobs: list[Held]) -> None:
-        """Take jobs in; a free slot picks each up."""
+        """Take jobs in, as many as there is room for, and hand each to a free slot."""
         with self._changed:
-            self._jobs.update((job.hold, job) for job in jobs)
-            self._waiting.extend(jobs)
-            self._changed.notify_all()
+            for job in jobs:
+                self._jobs[job.hold] = job
+                self._idle.pop().put(job)
 
-    def next(self) -> Held:
-        """Offer the calling slot and wait for a job."""
+    def offer(self, slot: SimpleQueue[Held]) -> None:
+        """Offer a slot; its next job is put into the queue."""
         with self._changed:
-            self._idle_slots += 1
+            self._idle.append(slot)
             self.opened = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._waiting)
-            self._idle_slots -= 1
-            return self._waiting.pop(0)
 
     def remove(self, jobs: Iterable[Held]) -> None:
         """Forget jobs whose ending is written."""

@@ -15,7 +15,7 @@ from shared.lifecycle import Claim
 from shared.messages import JobMessage, MalformedError
 from shared.settings import WorkerSettings
 from worker.holding import Held, Holding
-from worker.pull import Pulled, PullFailedError, Subscription
+from worker.pull import PubSubError, Pulled, Subscription
 from worker.receipts import Receipts
 
 #: Seconds for which a claim is tried before its messages go back.
@@ -65,7 +65,7 @@ class Intake(threading.Thread):
             try:
                 messages = self._subscription.pull(free)
                 taken = self._take(messages)
-            except (PullFailedError, SQLAlchemyError) as error:
+            except (PubSubError, SQLAlchemyError) as error:
                 log.warning("intake.paused", error=str(error), seconds=round(pause, 1))
             else:
                 self._holding.add(taken)
@@ -106,7 +106,7 @@ class Intake(threading.Thread):
         # Over, not due, or somebody else's: the tick publishes again what becomes due.
         self._receipts.acknowledge([*done, *wanted.values()])
         for job in held:
-            job.log.info("job.claimed", pipeline=job.claim.pipeline, object=job.claim.object)
+            job.log.debug("job.claimed", pipeline=job.claim.pipeline, object=job.claim.object)
         if wanted:
             log.info("jobs.not_claimed", jobs=len(wanted))
         return held
@@ -117,6 +117,6 @@ class Intake(threading.Thread):
         for trial in stamina.retry_context(
             on=away, attempts=None, timeout=CLAIM_SECONDS, wait_initial=0.1, wait_jitter=0.2, wait_max=2
         ):
-            with trial, self._engine.begin() as connection:
+            with trial, self._engine.connect() as connection:
                 return lifecycle.claim(connection, ids, worker=self._worker, lease_seconds=self._settings.lease_seconds)
         raise AssertionError("a retry ended without a result or an error")

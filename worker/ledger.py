@@ -15,7 +15,7 @@ from shared.database import away, refused
 from shared.lifecycle import Backoff, Completion, Failure, Hold
 from shared.models import Outcome
 from shared.settings import WorkerSettings
-from worker.holding import Ending, Fenced, Held, Holding, Released, Superseded
+from worker.holding import TOGETHER_SECONDS, Ending, Fenced, Held, Holding, Released, Superseded
 from worker.receipts import Receipts
 
 #: Most endings in one statement.
@@ -48,6 +48,8 @@ class Ledger:
     def _write_for_ever(self) -> None:
         while True:
             batch = [self._queue.get()]
+            if len(self._holding) > 1:
+                time.sleep(TOGETHER_SECONDS)
             while not self._queue.empty() and len(batch) < BATCH:
                 batch.append(self._queue.get())
             for kind in (Completion, Failure, Superseded, Released):
@@ -78,7 +80,7 @@ class Ledger:
         for trial in stamina.retry_context(
             on=away, attempts=None, timeout=None, wait_initial=0.1, wait_jitter=0.2, wait_max=3
         ):
-            with trial, self._engine.begin() as connection:
+            with trial, self._engine.connect() as connection:
                 return write(connection)
         raise AssertionError("a retry without an end ended")
 

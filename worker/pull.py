@@ -4,13 +4,13 @@ Unary pull: a streaming pull would take messages that other VMs have room for.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import grpc
 from google.cloud.pubsub_v1 import SubscriberClient
-from google.pubsub_v1.types import PullRequest
+from google.pubsub_v1.types import AcknowledgeRequest, ModifyAckDeadlineRequest, PullRequest, PullResponse
 
 #: Seconds that one pull may wait for messages. Long: one that is sent while we give up is lost until its deadline.
 PULL_SECONDS = 90
@@ -29,16 +29,21 @@ class Pulled:
     data: bytes
 
 
-class PullFailedError(Exception):
-    """Pub/Sub could not be asked; try again later."""
+class PubSubError(Exception):
+    """Pub/Sub did not do what it was asked; try again later."""
 
 
 class Subscription:
-    """The jobs subscription. All methods may be called from any thread."""
+    """The jobs subscription. All methods may be called from any thread.
+
+    The calls go to the stubs below the generated methods: those cannot be called off, and cost a tiny job more than all
+    else that is done for it.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._client = SubscriberClient()
+        self._stubs = SubscriberClient().transport
+        self._routing = [("x-goog-request-params", f"subscription={quote(path, safe='')}")]
         self._pending: grpc.Future | None = None
         self._closed = False
         self._lock = threading.Lock()
@@ -47,49 +52,42 @@ class Subscription:
         """Wait for up to ``most`` messages; none may have come.
 
         Raises:
-            PullFailedError: the service did not answer.
+            PubSubError: the service did not answer.
         """
         request = PullRequest(subscription=self.path, max_messages=most)
         with self._lock:
             if self._closed:
                 return []
-            # The generated method cannot be called off; the stub below it can.
-            self._pending = pending = self._client.transport.pull.future(
-                request,
-                timeout=PULL_SECONDS,
-                metadata=[("x-goog-request-params", f"subscription={quote(self.path, safe='')}")],
-            )
+            self._pending = pending = self._stubs.pull.future(request, timeout=PULL_SECONDS, metadata=self._routing)
         try:
-            response = pending.result()
+            response = PullResponse.pb(pending.result())
         except grpc.FutureCancelledError:
             return []
         except grpc.RpcError as error:
             if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
                 return []
-            raise PullFailedError(f"{error.code().name}: {error.details()}") from error
+            raise _explained(error) from error
         return [Pulled(m.ack_id, m.message.message_id, m.message.data) for m in response.received_messages]
 
     def acknowledge(self, ack_ids: Sequence[str]) -> None:
         """Say that messages are dealt with.
 
         Raises:
-            google.api_core.exceptions.GoogleAPICallError: Pub/Sub did not take it.
+            PubSubError: Pub/Sub did not take it.
         """
-        for start in range(0, len(ack_ids), ACK_BATCH):
-            batch = list(ack_ids[start : start + ACK_BATCH])
-            self._client.acknowledge(subscription=self.path, ack_ids=batch, retry=None, timeout=CALL_SECONDS)
+        for batch in _batches(ack_ids):
+            request = AcknowledgeRequest(subscription=self.path, ack_ids=batch)
+            self._call(self._stubs.acknowledge, request)
 
     def set_deadline(self, ack_ids: Sequence[str], seconds: int) -> None:
         """Have Pub/Sub deliver messages again in so many seconds; 0 is now, to whoever pulls.
 
         Raises:
-            google.api_core.exceptions.GoogleAPICallError: Pub/Sub did not take it.
+            PubSubError: Pub/Sub did not take it.
         """
-        for start in range(0, len(ack_ids), ACK_BATCH):
-            batch = list(ack_ids[start : start + ACK_BATCH])
-            self._client.modify_ack_deadline(
-                subscription=self.path, ack_ids=batch, ack_deadline_seconds=seconds, retry=None, timeout=CALL_SECONDS
-            )
+        for batch in _batches(ack_ids):
+            request = ModifyAckDeadlineRequest(subscription=self.path, ack_ids=batch, ack_deadline_seconds=seconds)
+            self._call(self._stubs.modify_ack_deadline, request)
 
     def close(self) -> None:
         """Pull no more; a pull that waits returns now."""
@@ -97,3 +95,18 @@ class Subscription:
             self._closed = True
             if self._pending is not None:
                 self._pending.cancel()
+
+    def _call(self, stub: Callable[..., object], request: object) -> None:
+        try:
+            stub(request, timeout=CALL_SECONDS, metadata=self._routing)
+        except grpc.RpcError as error:
+            raise _explained(error) from error
+
+
+def _batches(ack_ids: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(ack_ids), ACK_BATCH):
+        yield list(ack_ids[start : start + ACK_BATCH])
+
+
+def _explained(error: grpc.RpcError) -> PubSubError:
+    return PubSubError(f"Pub/Sub: {error.code().name}: {error.details()}")

@@ -6,14 +6,15 @@ SQL finds that there is nothing left to do.
 
 import queue
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import stamina
 import structlog
-from google.api_core.exceptions import GoogleAPICallError
 
-from worker.pull import Subscription
+from worker.holding import TOGETHER_SECONDS
+from worker.pull import PubSubError, Subscription
 
 PATIENCE_SECONDS = 20
 
@@ -53,6 +54,7 @@ class Receipts:
     def _send_for_ever(self) -> None:
         while True:
             batch = [self._queue.get()]
+            time.sleep(TOGETHER_SECONDS)
             while not self._queue.empty():
                 batch.append(self._queue.get())
             answers = [item for item in batch if isinstance(item, _Answer)]
@@ -67,7 +69,7 @@ class Receipts:
             return
         try:
             for trial in stamina.retry_context(
-                on=GoogleAPICallError,
+                on=PubSubError,
                 attempts=None,
                 timeout=PATIENCE_SECONDS,
                 wait_initial=0.2,
@@ -79,5 +81,5 @@ class Receipts:
                         self._subscription.set_deadline(ack_ids, 0)
                     else:
                         self._subscription.acknowledge(ack_ids)
-        except GoogleAPICallError as error:
+        except PubSubError as error:
             log.warning("receipts.dropped", messages=len(ack_ids), again=again, error=str(error))

@@ -1,4 +1,4 @@
-"""The directories of one attempt: ``input`` belongs to the agent, ``work`` to the child, which may be hostile.
+"""The directories of one attempt: the input belongs to the agent, ``work`` to the child, which may be hostile.
 
 Files that the child names are opened here, without following a link out of ``work`` and without trusting their owner.
 """
@@ -29,21 +29,23 @@ class Scratch:
 
     def __init__(self, root: Path, claim: Claim, *, uid: int | None, gid: int | None) -> None:
         self._uid = uid
-        self._top = root / f"{claim.id}-{claim.attempt}"
-        self.work = self._top / "work"
-        self._input = self._top / "input"
-        self.work.mkdir(parents=True)
-        self._input.mkdir()
-        self.source = self._input / safe_filename(claim.object)
+        self._filename = safe_filename(claim.object)
+        name = f"{claim.id}-{claim.attempt}"
+        self.work = root / name
+        self._input = root / f"{name}.input"
+        self.work.mkdir(0o700)
         if uid is not None and gid is not None:
-            self._top.chmod(0o711)
             os.chown(self.work, uid, gid)
-            self.work.chmod(0o700)
+
+    def source(self) -> Path:
+        """Return where the source goes."""
+        self._input.mkdir(0o755, exist_ok=True)
+        return self._input / self._filename
 
     def stored(self, step: str, filename: str) -> Path:
         """Return where a stored step goes; it keeps its file name, whose ending may matter."""
         folder = self._input / step
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(0o755, parents=True, exist_ok=True)
         return folder / (safe_filename(filename) if filename else "value")
 
     def open(self, name: str) -> BinaryIO:
@@ -74,4 +76,9 @@ class Scratch:
 
     def remove(self) -> None:
         """Delete everything."""
-        shutil.rmtree(self._top, ignore_errors=True)
+        try:
+            self.work.rmdir()
+        except OSError:  # it was used
+            shutil.rmtree(self.work, ignore_errors=True)
+        if self._input.exists():
+            shutil.rmtree(self._input, ignore_errors=True)

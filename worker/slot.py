@@ -2,11 +2,13 @@
 
 import threading
 import time
+from queue import SimpleQueue
 
 import structlog
 
 from worker.attempt import Attempt, Bench
 from worker.child.messages import Ready
+from worker.holding import Held
 from worker.process import ChildProcess
 
 #: Seconds in which a child must have loaded its pipelines.
@@ -32,9 +34,11 @@ class Slot(threading.Thread):
     def run(self) -> None:
         """Take a job whenever there is one and a child is ready for it."""
         child, ready = self._start(self._child)
+        inbox: SimpleQueue[Held] = SimpleQueue()
         jobs = 0
         while True:
-            held = self._bench.holding.next()
+            self._bench.holding.offer(inbox)
+            held = inbox.get()
             jobs += 1
             fit = Attempt(self._bench, held, child, ready).run()
             if not fit or jobs >= self._bench.settings.child_max_jobs:
