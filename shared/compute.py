@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -14,6 +15,7 @@ from sqlalchemy import Connection
 from shared import runs, workers
 from shared.backlog import read_backlog
 from shared.fleet import Group, Plan, plan
+from shared.runs import RunView
 from shared.settings import Settings
 
 #: Seconds that one call to Compute may take.
@@ -58,21 +60,24 @@ class InstanceGroup:
 
     @_compute_errors()
     def look(self) -> Group:
-        """Read the target size and the VMs that are not being deleted."""
+        """Read the target size and the VMs that are not being deleted.
+
+        A member that could not be created has no status: the group goes on trying.
+        """
         group = self._client.get(**self._names, timeout=_DEADLINE_SECONDS)
         managed = self._client.list_managed_instances(**self._names, timeout=_DEADLINE_SECONDS)
-        names = frozenset(
-            m.instance.rsplit("/", 1)[-1] for m in managed if m.instance and m.current_action not in _ON_THEIR_WAY_OUT
-        )
-        return Group(group.target_size, names)
+        staying = [m for m in managed if m.instance and m.current_action not in _ON_THEIR_WAY_OUT]
+        names = frozenset(m.instance.rsplit("/", 1)[-1] for m in staying)
+        return Group(group.target_size, names, created=sum(bool(m.instance_status) for m in staying))
 
     @_compute_errors()
-    def problem(self) -> str | None:
-        """Return the group's latest error in its own words: a stockout, an exhausted quota."""
-        errors = list(self._client.list_errors(**self._names, timeout=_DEADLINE_SECONDS))
-        if not errors:
+    def problem(self, since: datetime) -> str | None:
+        """Return the group's latest error after ``since`` in its own words: a stockout, an exhausted quota."""
+        errors = self._client.list_errors(**self._names, timeout=_DEADLINE_SECONDS)
+        recent = [e for e in errors if datetime.fromisoformat(e.timestamp) >= since]
+        if not recent:
             return None
-        newest = max(errors, key=lambda e: e.timestamp)
+        newest = max(recent, key=lambda e: datetime.fromisoformat(e.timestamp))
         return f"{newest.error.code}: {newest.error.message}"
 
     @_compute_errors()
@@ -124,12 +129,12 @@ def apply(connection: Connection, group: InstanceGroup, settings: Settings) -> P
         run = runs.close(connection, reason=todo.close, vm_hourly_usd=settings.vm_hourly_usd)
         log.info("run.closed", run=str(run), reason=todo.close)
     else:
-        runs.note_problem(connection, _problem_of(group, seen, todo))
+        runs.note_problem(connection, _problem_of(group, seen, todo, open_run))
     return todo
 
 
-def _problem_of(group: InstanceGroup, seen: Group, todo: Plan) -> str | None:
-    """Say what keeps the group from its target, if something does."""
-    if (todo.target or seen.target) <= len(seen.instances) or todo.target is not None:
+def _problem_of(group: InstanceGroup, seen: Group, todo: Plan, run: RunView | None) -> str | None:
+    """Say what has kept the group from its target since the run began; one that was just raised needs a moment."""
+    if run is None or todo.target is not None or seen.target <= seen.created:
         return None
-    return group.problem()
+    return group.problem(since=run.started_at)

@@ -28,6 +28,7 @@ class Group:
 
     target: int
     instances: frozenset[str]
+    created: int = 0  #: how many of them exist; the rest waits for capacity or quota
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,3 +173,30 @@ def test_what_is_no_event_of_ours_is_answered_and_logged(cloud: Cloud) -> None:
     tick = read_sample("pubsub-tick")
     source = {"ce-source": "//pubsub.googleapis.com/projects/p/topics/unheard-of"}
     assert post(cloud, SampleEvent(tick.headers | source, tick.body)) == 200
+
+
+def test_a_quota_that_keeps_vms_from_starting_is_shown(cloud: Cloud) -> None:
+    """A run that asks for more VMs than the project may have says so in the group's own words."""
+    with cloud.engine.begin() as connection:
+        connection.execute(text("INSERT INTO runs (started_by, workers) VALUES ('ann', 1)"))
+    names = {
+        "project": cloud.settings.project,
+        "region": cloud.settings.region,
+        "instance_group_manager": cloud.settings.instance_group,
+    }
+    cloud.groups.resize(**names, size=3)  # type: ignore[arg-type]  # more than the local cloud has room for
+    try:
+        topic = cloud.topic("spotmill-tick")
+
+        def told() -> str | None:
+            cloud.publisher.publish(topic=topic, messages=[PubsubMessage(data=b"{}")])
+            with cloud.engine.connect() as connection:
+                problem: str | None = connection.execute(text("SELECT problem FROM runs")).scalar_one()
+            return problem
+
+        assert "QUOTA" in wait_for(told, 30)
+    finally:
+        with cloud.engine.begin() as connection:
+            connection.execute(text("DELETE FROM runs"))
+        cloud.groups.resize(**names, size=0)  # type: ignore[arg-type]
+        wait_for(lambda: not list(cloud.groups.list_managed_instances(**names)), 60)  # type: ignore[arg-type]
