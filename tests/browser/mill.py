@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from google.pubsub_v1.types import PubsubMessage
 from sqlalchemy import text
 
 from shared import lifecycle
+from shared.lifecycle import Backoff, Completion, Failure, Hold, NewJob, Renewal
+from shared.models import Outcome
 from tests.cloud import Cloud, wait_for
 from tests.photos import photographs
 
@@ -33,17 +36,35 @@ class Mill:
         found: list[dict[str, Any]] = self.get("/jobs", q=q, limit=200)["jobs"]
         return found
 
-    def put(self, name: str, content: bytes, content_type: str = "image/jpeg") -> dict[str, Any]:
-        """Write an object, as another system would, and return its job when there is one."""
-        blob = self.cloud.uploads.blob(f"from-elsewhere/{uuid.uuid4().hex}/{name}")
-        blob.upload_from_string(content, content_type=content_type)
-        return next(iter(wait_for(lambda: self.jobs(name), what=f"a job for {name}")))
-
-    def attempt(self, job_id: str, worker: str = "test-worker/boot") -> lifecycle.Hold:
-        """Take a job as a worker would."""
+    def record(self, *names: str) -> list[str]:
+        """Make queued jobs of no owner, as if other systems had written these files; return their ids."""
+        folder = uuid.uuid4().hex
+        bucket = self.cloud.settings.upload_bucket
+        jobs = [NewJob(bucket, f"{folder}/{name}", 1, "image", 1_234_567, "image/jpeg") for name in names]
         with self.cloud.engine.begin() as connection:
-            (claim,) = lifecycle.claim(connection, [uuid.UUID(job_id)], worker=worker, lease_seconds=40)
+            return [str(recorded.id) for recorded in lifecycle.record(connection, jobs)]
+
+    def take(self, job_id: str, worker: str = "spotmill-workers-test/0123abcd") -> Hold:
+        """Claim a job as a worker would."""
+        with self.cloud.engine.begin() as connection:
+            (claim,) = lifecycle.claim(connection, [uuid.UUID(job_id)], worker=worker, lease_seconds=300)
         return claim.hold
+
+    def progress(self, hold: Hold, fraction: float, stage: str) -> None:
+        with self.cloud.engine.begin() as connection:
+            lifecycle.renew(connection, [Renewal(hold.id, hold.attempt, fraction, stage)], lease_seconds=300)
+
+    def fail(self, hold: Hold, error: str) -> None:
+        with self.cloud.engine.begin() as connection:
+            lifecycle.fail(connection, [Failure(hold.id, hold.attempt, error, permanent=True)], Backoff())
+
+    def release(self, hold: Hold, outcome: Outcome) -> None:
+        with self.cloud.engine.begin() as connection:
+            lifecycle.release(connection, [hold], outcome=outcome, reason="The VM was taken away.")
+
+    def commit(self, hold: Hold, result: dict[str, Any]) -> None:
+        with self.cloud.engine.begin() as connection:
+            lifecycle.commit(connection, [Completion(hold.id, hold.attempt, result, (), 0, 42.0)])
 
     def sets_of_artifacts(self, q: str) -> list[tuple[str, int, int]]:
         """For each job: its id, how many attempts succeeded, how many artifacts of different attempts there are."""
@@ -67,7 +88,7 @@ class Mill:
             return True
         # The scheduler's tick, which deletes VMs and closes runs, only comes every minute.
         topic = self.cloud.topic(self.cloud.environment["SPOTMILL_TICK_TOPIC"])
-        self.cloud.publisher.publish(topic=topic, messages=[{"data": b'{"task": "tick"}'}])
+        self.cloud.publisher.publish(topic=topic, messages=[PubsubMessage(data=b'{"task": "tick"}')])
         return False
 
 

@@ -1,0 +1,183 @@
+"""The processing page and the job page: what they show, and what can be done there."""
+
+import json
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, Route, expect
+
+from shared.models import Outcome
+from tests.browser.conftest import Watched
+from tests.browser.mill import Mill
+
+
+def row_of(page: Page, name: str) -> Locator:
+    return page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))
+
+
+def test_filters_live_in_the_address(watched: Watched, mill: Mill) -> None:
+    """Filters and search are in the address: reload, link and the back button show the same jobs."""
+    kept, failed = mill.record("filter-kept.jpg", "filter-failed.jpg")
+    mill.fail(mill.take(failed), "This is no picture.")
+    page = watched.page("/")
+    page.get_by_role("searchbox").fill("filter-")
+    expect(page.locator("#jobs tr")).to_have_count(2)
+    page.locator("#counts").get_by_role("link", name="Failed").click()
+    expect(page.locator("#jobs tr")).to_have_count(1)
+    expect(row_of(page, "filter-failed.jpg")).to_contain_text("This is no picture.")
+    assert page.url.endswith("/?status=failed&q=filter-")
+    page.reload()
+    expect(page.locator("#jobs tr")).to_have_count(1)
+    expect(page.get_by_role("searchbox")).to_have_value("filter-")
+    expect(page.locator("#counts").get_by_role("link", name="Failed")).to_have_attribute("aria-current", "true")
+    page.go_back()
+    expect(page.locator("#jobs tr")).to_have_count(2)
+    page.get_by_role("combobox", name="Pipeline").select_option("image")
+    assert page.url.endswith("/?pipeline=image&q=filter-")
+    page.get_by_role("searchbox").fill("filter-there is no such file")
+    expect(page.locator("#jobs-empty")).to_contain_text("No job matches")
+    page.get_by_role("link", name="Show all jobs").click()
+    expect(row_of(page, "filter-kept.jpg")).to_be_visible()
+    assert mill.get(f"/jobs/{kept}")["status"] == "queued"
+
+
+def test_cancel_and_retry(watched: Watched, mill: Mill) -> None:
+    """A queued job is cancelled and queued again from its row, without losing the keyboard's place."""
+    mill.record("act-one.jpg", "act-two.jpg")
+    page = watched.page("/?q=act-")
+    row = row_of(page, "act-one.jpg")
+    row.get_by_role("button", name="Cancel act-one.jpg").click()
+    expect(row).to_contain_text("Cancelled")
+    expect(page.locator("#live")).to_have_text("act-one.jpg is cancelled.")
+    row.get_by_role("button", name="Retry act-one.jpg").click()
+    expect(row).to_contain_text("Queued")
+    expect(row.get_by_role("button", name="Cancel act-one.jpg")).to_be_focused()
+
+
+def test_all_shown(watched: Watched, mill: Mill) -> None:
+    """All jobs that a filter shows are cancelled or retried at once, after one question."""
+    names = [f"bulk-{number}.jpg" for number in range(12)]
+    mill.record(*names)
+    page = watched.page("/?status=queued&q=bulk-")
+    expect(page.locator("#jobs tr")).to_have_count(12)
+    page.get_by_role("button", name="Cancel all shown").click()
+    dialog = page.get_by_role("dialog", name="Cancel 12 jobs?")
+    dialog.get_by_role("button", name="Go back").click()
+    expect(page.locator("#jobs tr")).to_have_count(12)
+    page.get_by_role("button", name="Cancel all shown").click()
+    dialog.get_by_role("button", name="Cancel them").click()
+    expect(page.locator("#jobs-empty")).to_be_visible()
+    page.locator("#counts").get_by_role("link", name="Cancelled").click()
+    expect(page.locator("#jobs tr")).to_have_count(12)
+    page.get_by_role("button", name="Retry all shown").click()
+    page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+    expect(page.locator("#jobs-empty")).to_be_visible()
+    assert {job["status"] for job in mill.jobs("bulk-")} == {"queued"}
+
+
+def test_more_jobs(watched: Watched, mill: Mill) -> None:
+    """More than one page of jobs comes on request, and the focus goes to the first new one."""
+    mill.record(*(f"more-{number:03}.jpg" for number in range(70)))
+    page = watched.page("/?q=more-")
+    expect(page.locator("#jobs tr")).to_have_count(50)
+    page.get_by_role("button", name="Load more").click()
+    expect(page.locator("#jobs tr")).to_have_count(70)
+    expect(page.get_by_role("button", name="Load more")).to_be_hidden()
+    expect(page.locator("#jobs tr").nth(50).get_by_role("link")).to_be_focused()
+
+
+def test_progress_by_itself(watched: Watched, mill: Mill, shot: Callable[[Page, str], None]) -> None:
+    """Stage and progress move by themselves; the focus and the row stay where they are."""
+    (job,) = mill.record("live-one.jpg")
+    page = watched.page("/?q=live-")
+    row = row_of(page, "live-one.jpg")
+    row.get_by_role("link").focus()
+    top = row.bounding_box()
+    hold = mill.take(job)
+    mill.progress(hold, 0.25, "Rendering")
+    expect(row).to_contain_text("Rendering")
+    expect(row).to_contain_text("25 %")
+    assert row.bounding_box() == top
+    mill.progress(hold, 0.75, "Writing")
+    expect(row).to_contain_text("75 %")
+    shot(page, "processing-progress")
+    mill.commit(hold, {"width": 640, "height": 480, "format": "jpeg"})
+    expect(row).to_contain_text("Done")
+    expect(row).to_contain_text("640")
+    expect(row.get_by_role("link")).to_be_focused()
+
+
+def test_attempts(watched: Watched, mill: Mill, shot: Callable[[Page, str], None]) -> None:
+    """On a job's page preempted and lost attempts are told apart from failures, and the saved work is shown."""
+    (job,) = mill.record("attempts.jpg")
+    mill.release(mill.take(job, "spotmill-workers-aaaa/1"), Outcome.PREEMPTED)
+    mill.release(mill.take(job, "spotmill-workers-bbbb/2"), Outcome.LOST)
+    mill.fail(mill.take(job, "spotmill-workers-cccc/3"), "The picture is cut off after 12 % of its lines.")
+    page = watched.page(f"/jobs/{job}")
+    attempts = page.locator(".attempt")
+    expect(attempts).to_have_count(3)
+    expect(attempts.nth(0)).to_contain_text("Failed")
+    expect(attempts.nth(0)).to_contain_text("cut off after 12 %")
+    expect(attempts.nth(1)).to_contain_text("Lost")
+    expect(attempts.nth(1)).to_contain_text("not a failure")
+    expect(attempts.nth(2)).to_contain_text("Preempted")
+    expect(attempts.nth(2)).to_contain_text("not a failure")
+    expect(page.locator(".job-head .problem")).to_contain_text("cut off")
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator(".job-now")).to_contain_text("Queued")
+    mill.commit(mill.take(job), {"width": 10, "height": 20, "format": "png", "exif": {"FocalLength": 35}})
+    expect(page.locator(".job-now")).to_contain_text("Done")
+    expect(attempts.nth(0)).to_contain_text("42 s of work saved")
+    expect(page.get_by_role("row", name="Focal length")).to_contain_text("35")
+    shot(page, "job-attempts")
+
+
+def test_errors_in_words(watched: Watched, mill: Mill) -> None:
+    """What the server refuses is said in its words; a lost connection is said, and mended by itself."""
+    mill.record("errors.jpg")
+    page = watched.page("/?q=errors")
+    said = {"title": "Not now", "status": 503, "detail": "The budget is used up; an admin can raise it."}
+
+    def refuse(route: Route) -> None:
+        route.fulfill(status=409, content_type="application/problem+json", body=json.dumps(said))
+
+    page.route("**/api/v1/jobs/*/cancel", refuse)
+    row_of(page, "errors.jpg").get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("alert")).to_contain_text("The budget is used up")
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.route("**/api/v1/queue", lambda route: route.abort())
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("#banners")).to_contain_text("The connection is lost")
+    page.unroute("**/api/v1/queue")
+    expect(page.locator("#banners")).not_to_contain_text("The connection is lost")
+    watched.forgive("Failed to load resource")
+
+
+def test_hidden_tab_asks_nothing(watched: Watched, mill: Mill) -> None:
+    """A tab that nobody sees asks nothing, and asks at once when it is seen again."""
+    mill.record("hidden.jpg")
+    context = watched.context()
+    page = context.new_page()
+    page.clock.install()
+    page.goto("/?q=hidden")
+    expect(row_of(page, "hidden.jpg")).to_be_visible()
+    asked: list[str] = []
+    see = "yes => { Object.defineProperty(document, 'hidden', { value: !yes, configurable: true });"
+    see += " document.dispatchEvent(new Event('visibilitychange')); }"
+    page.clock.run_for(1000)
+    page.evaluate(see, False)
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(60_000)
+    assert asked == []
+    with page.expect_request(re.compile("/api/v1/queue")):
+        page.evaluate(see, True)
+
+
+def test_page_not_there(watched: Watched) -> None:
+    """An address that leads nowhere says so and shows the way back."""
+    page = watched.page("/jobs/00000000-0000-4000-8000-000000000000")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.get_by_role("link", name="Go to the processing page").click()
+    expect(page.get_by_role("heading", name="Run")).to_be_visible()
+    watched.forgive("404")
