@@ -82,7 +82,7 @@ def image(job: Job) -> None:
 
 
 def warm_up() -> None:
-    """Load the codecs; a child calls this once, before its first job."""
+    """Load the codecs ahead of the first job; benchmarks time what comes after."""
     load_libvips()
     load_libheif()
     profile_name(b"\0")
