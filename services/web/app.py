@@ -1,6 +1,7 @@
 """The web service: ``gunicorn -c services/web/gunicorn.conf.py 'services.web.app:create_app()'``."""
 
 import json
+from typing import Any
 
 import structlog
 from flask import Flask, Response
@@ -22,6 +23,11 @@ _PARTS: tuple[Api, ...] = (artifacts.api, health.api, jobs.api, queue.api, runs.
 _BODY_MAX_BYTES = 64 * 1024
 
 log = structlog.get_logger()
+
+
+def describe(*, iap: bool) -> dict[str, Any]:
+    """Return the API's OpenAPI document."""
+    return document(merged(_PARTS), prefix=API, iap=iap)
 
 
 def create_app(settings: WebSettings | None = None) -> Flask:
@@ -47,7 +53,7 @@ def create_app(settings: WebSettings | None = None) -> Flask:
     app.register_blueprint(pages)
     for part in _PARTS:
         app.register_blueprint(part.blueprint)
-    described = json.dumps(document(merged(_PARTS), prefix=API, iap=settings.iap_audience is not None), indent=1)
+    described = json.dumps(describe(iap=settings.iap_audience is not None), indent=1)
 
     def show_openapi() -> Response:
         return Response(described, mimetype="application/json")

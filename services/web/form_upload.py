@@ -5,6 +5,7 @@ import warnings
 from datetime import UTC, datetime
 
 from google.api_core.exceptions import PreconditionFailed
+from google.cloud.storage.retry import DEFAULT_RETRY
 from PIL import Image, UnidentifiedImageError
 from werkzeug.datastructures import FileStorage
 
@@ -25,6 +26,8 @@ _CHECKED = {
     "image/avif": "AVIF",
 }
 _MOST_PIXELS = 200_000_000
+#: A person waits for the answer.
+_RETRY_SECONDS = 20
 
 
 def check_image(file: FileStorage, content_type: str) -> None:
@@ -81,6 +84,7 @@ def store(backends: Backends, person: Person, file: FileStorage | None, pipeline
             if_generation_match=0,
             checksum="crc32c",
             timeout=(5, 60),
+            retry=DEFAULT_RETRY.with_timeout(_RETRY_SECONDS),
         )
     except PreconditionFailed:
         return name  # the library sent it again after an answer that was lost: it is there

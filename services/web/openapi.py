@@ -40,10 +40,10 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
     schema = operation.query.model_json_schema(mode="validation", ref_template=_SCHEMAS + "{model}")
     in_query = []
     for name, described in schema["properties"].items():
-        parameter = {"name": name, "in": "query", "schema": described}
-        if described.get("type") == "array":
-            parameter |= {"style": "form", "explode": False}
-        in_query.append(parameter)
+        # A query cannot say null: what is optional is left out.
+        [plain] = [kind for kind in described.pop("anyOf", [{}]) if kind.get("type") != "null"]
+        described.pop("default", None)
+        in_query.append({"name": name, "in": "query", "schema": plain | described})
     return in_path + in_query
 
 

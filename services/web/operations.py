@@ -66,13 +66,13 @@ def _not_valid(error: ValidationError) -> Problem:
     return Problem(422, "Not valid", words, errors)
 
 
-def read_query(kind: type[Q]) -> Q:
-    """Check the query string. A parameter that is given twice is an error rather than a guess."""
+def read_query(kind: type[Q], *, besides: Sequence[str] = ()) -> Q:
+    """Check the query string, but for the parameters ``besides``. One that is given twice is no guess but an error."""
     doubled = [name for name, values in request.args.lists() if len(values) > 1]
     if doubled:
         raise Problem(422, "Not valid", f"Given more than once: {', '.join(doubled)}.")
     try:
-        return kind.model_validate(request.args.to_dict())
+        return kind.model_validate({name: value for name, value in request.args.items() if name not in besides})
     except ValidationError as error:
         raise _not_valid(error) from None
 

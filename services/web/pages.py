@@ -48,11 +48,11 @@ def _address(filters: Filters, cursor: str) -> str:
 
 @pages.get("/")
 def show_processing() -> str:
-    query = read_query(JobsQuery)
+    query = read_query(JobsQuery, besides=["notice"])
     person = caller()
     settings = backends().settings
     wanted = query.wanted(settings.page_size)
-    filters = Filters(tuple(wanted.status), wanted.pipeline or "", wanted.q or "", query.cursor or "")
+    filters = Filters(tuple(wanted.status), wanted.pipeline or "", wanted.q or "", query.cursor)
     with backends().transaction(person) as connection:
         queue = read_queue(connection, settings, backends().watch)
         jobs = page_of_jobs(connection, person, wanted)

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from shared.models import JobStatus, Outcome, StopMode, WorkerState
 
@@ -195,21 +195,31 @@ class Health(Shape):
     status: Literal["ok"]
 
 
+def _whole(value: object) -> object:
+    """Take 5.0 for 5, as JSON Schema does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+#: Media type of RFC 9110, with its parameters.
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+MEDIA_TYPE = rf'{_WORD}/{_WORD}( *; *{_WORD}=({_WORD}|"[ !#-\[\]-~]*"))*'
+
+
 class NewUpload(Wish):
     """A file that somebody wants to upload."""
 
     filename: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-    content_type: Annotated[str, StringConstraints(max_length=200)] = Field(
+    content_type: Annotated[str, StringConstraints(max_length=200, pattern=f"^({MEDIA_TYPE})?$")] = Field(
         "", description="Media type as the browser knows it; empty: judged by the name."
     )
-    size: Annotated[int, Field(ge=1, le=5 * 1024**4, description="Bytes.")]
+    size: Annotated[int, Field(ge=1, le=5 * 1024**4, description="Bytes."), BeforeValidator(_whole)]
     pipeline: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
 
 class NewRun(Wish):
     """How many VMs should work; without a number, the suggested one."""
 
-    workers: Annotated[int, Field(ge=1)] | None = None
+    workers: Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None = None
 
 
 class StopRun(Wish):

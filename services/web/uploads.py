@@ -8,14 +8,12 @@ from sqlalchemy import Connection
 
 from services.web.backends import Backends
 from services.web.problems import unprocessable
-from services.web.shapes import NewUpload, Upload
+from services.web.shapes import MEDIA_TYPE, NewUpload, Upload
 from services.web.views import Person
 from shared.objects import OWNER_METADATA, PIPELINE_METADATA, upload_name
 from shared.routing import content_type_of, installed_offers
 
-#: Media type of RFC 9110, with its parameters.
-_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_CONTENT_TYPE = re.compile(rf'{_WORD}/{_WORD}(\s*;\s*{_WORD}=({_WORD}|"[ !#-\[\]-~]*"))*')
+_CONTENT_TYPE = re.compile(MEDIA_TYPE)
 
 
 def object_metadata(person: Person, pipeline: str | None) -> dict[str, str]:

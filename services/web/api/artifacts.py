@@ -17,7 +17,7 @@ api = Api("artifacts", API)
 class ArtifactQuery(BaseModel):
     """How a browser is to receive the file."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     download: Annotated[Literal["0", "1"], Field(description="1: save it instead of showing it.")] = "0"
 

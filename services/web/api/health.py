@@ -17,7 +17,7 @@ api = Api("health", API)
 class HealthQuery(BaseModel):
     """How thoroughly to look."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     deep: Annotated[Literal["0", "1"], Field(description="1: ask the database, too.")] = "0"
 

@@ -4,7 +4,7 @@ import uuid
 from typing import Annotated
 
 from flask import Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from services.web import processing
 from services.web.backends import backends
@@ -17,27 +17,22 @@ from shared.models import JobStatus
 
 api = Api("jobs", API)
 _HIDDEN = "There is no such job, or it belongs to somebody else."
+_STATE = "|".join(JobStatus)
 #: Postgres cannot hold the character NUL in text.
-_Text = StringConstraints(max_length=200, pattern=r"^[^\x00]*$")
-
-
-def _split(value: object) -> object:
-    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+_Words = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 class JobsQuery(BaseModel):
-    """Which jobs."""
+    """Which jobs. What is empty does not matter."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    status: Annotated[tuple[JobStatus, ...], BeforeValidator(_split)] = Field(
-        (), description="States, separated by commas; none: all."
+    status: Annotated[str, StringConstraints(max_length=200, pattern=rf"^(({_STATE})(,({_STATE}))*)?$")] = Field(
+        "", description="States, separated by commas."
     )
-    pipeline: Annotated[str, _Text] | None = None
-    q: Annotated[str, _Text] | None = Field(
-        None, description="Part of the file's name; one or two letters: how it begins."
-    )
-    cursor: Annotated[str, _Text] | None = Field(None, description="next_cursor of the page before.")
+    pipeline: _Words = ""
+    q: _Words = Field("", description="Part of the file's name; one or two letters: how it begins.")
+    cursor: _Words = Field("", description="next_cursor of the page before.")
     limit: Annotated[int, Field(ge=1, le=200)] | None = Field(None, description="Jobs on a page.")
 
     def wanted(self, page_size: int) -> Wanted:
@@ -47,7 +42,7 @@ class JobsQuery(BaseModel):
             Problem: 400, the cursor is none of ours.
         """
         return Wanted(
-            status=tuple(dict.fromkeys(self.status)),
+            status=tuple(JobStatus(word) for word in dict.fromkeys(self.status.split(",")) if word),
             pipeline=self.pipeline or None,
             q=self.q or None,
             cursor=Cursor.decode(self.cursor) if self.cursor else None,
