@@ -24,7 +24,7 @@ from google.cloud import storage
 from google.oauth2 import service_account
 
 PROJECT = "mill-project"
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 QUANTUM = 256 * 1024
 
 T = TypeVar("T")
@@ -170,7 +170,7 @@ class GcsServer:
         answer = requests.post(
             f"{self.url}/upload/storage/v1/b/{bucket.name}/o?uploadType=resumable&{query}",
             json=resource or {},
-            timeout=20,
+            timeout=DEADLINE_SECONDS,
         )
         assert answer.status_code == 200, answer.text
         return answer.headers["Location"]
