@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.pubsub_v1 import SubscriberClient
@@ -68,6 +68,12 @@ def server(name: str, data_dir: Path, *options: str, port: int = 0) -> Iterator[
         process.wait(10)
 
 
+class HasFacts(Protocol):
+    """Something whose metadata can be served."""
+
+    facts: Facts
+
+
 class Machines:
     """The loop in which the metadata servers of all test "VMs" run."""
 
@@ -75,7 +81,7 @@ class Machines:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
-    def listen(self, machine: "Vm") -> MetadataServer:
+    def listen(self, machine: "HasFacts") -> MetadataServer:
         metadata = MetadataServer(lambda: machine.facts)
         asyncio.run_coroutine_threadsafe(metadata.start(0), self._loop).result(10)
         return metadata

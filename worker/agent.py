@@ -137,11 +137,11 @@ class Agent:
                 self._intake.stop()
             if orders.stop_mode is StopMode.NOW:
                 self._let_go("The run was stopped.")
-        elif now - self._useful >= self._settings.idle_seconds and not self._leaving:
+        elif self._leaving or now - self._useful >= self._settings.idle_seconds:
             log.info("worker.idle", seconds=self._settings.idle_seconds)
             self._leaving = True
             self._intake.stop()
-            with self._engine.begin() as connection:
+            with self._statements.connect() as connection:
                 workers.leave(connection, self._boot.id)
 
     def _let_go(self, reason: str) -> None:
@@ -170,7 +170,7 @@ class Agent:
 
     def _close_row(self, reason: str) -> None:
         try:
-            with self._engine.begin() as connection:
+            with self._statements.connect() as connection:
                 workers.end(connection, self._boot.id, reason)
         except Exception as error:
             if not away(error):

@@ -89,6 +89,7 @@ class Attempt:
         ending: Ending | None = None
         fit = False
         try:
+            self._scratch.create()
             self._child.begin(held.log)
             held.enter(self._child)
             said = self._converse()

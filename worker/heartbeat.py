@@ -54,10 +54,9 @@ class Heartbeat(threading.Thread):
                 if orders is None:  # it was taken for dead: a freeze, a long outage
                     log.warning("worker.registered_again")
                     workers.register(connection, self._boot)
+            if orders is not None:
+                self._obey(orders)
         except Exception as error:
             if not away(error):
                 raise
             log.warning("heartbeat.failed", error=str(error))
-            return
-        if orders is not None:
-            self._obey(orders)

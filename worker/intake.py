@@ -42,6 +42,7 @@ class Intake(threading.Thread):
         super().__init__(name="intake", daemon=True)
         self._settings = settings
         self._worker = worker
+        self._log = log.bind(worker=worker)
         self._engine = engine
         self._subscription = subscription
         self._holding = holding
@@ -65,7 +66,7 @@ class Intake(threading.Thread):
             try:
                 messages = self._subscription.pull(free)
                 taken = self._take(messages)
-            except (PubSubError, SQLAlchemyError) as error:
+            except (PubSubError, SQLAlchemyError, OSError) as error:
                 log.warning("intake.paused", error=str(error), seconds=round(pause, 1))
             else:
                 self._holding.add(taken)
@@ -98,17 +99,17 @@ class Intake(threading.Thread):
                 wanted[job_id] = message.ack_id
         try:
             claims = self._claim(list(wanted))
-        except SQLAlchemyError:
+        except (SQLAlchemyError, OSError):
             self._receipts.give_back(wanted.values())
             self._receipts.acknowledge(done)
             raise
-        held = [Held(claim, wanted.pop(claim.id), log) for claim in claims]
+        held = [Held(claim, wanted.pop(claim.id), self._log) for claim in claims]
         # Over, not due, or somebody else's: the tick publishes again what becomes due.
         self._receipts.acknowledge([*done, *wanted.values()])
-        for job in held:
-            job.log.debug("job.claimed", pipeline=job.claim.pipeline, object=job.claim.object)
+        if held:
+            self._log.info("jobs.claimed", jobs=[f"{job.claim.id}/{job.claim.attempt}" for job in held])
         if wanted:
-            log.info("jobs.not_claimed", jobs=len(wanted))
+            self._log.info("jobs.not_claimed", jobs=len(wanted))
         return held
 
     def _claim(self, ids: list[Any]) -> list[Claim]:

@@ -28,7 +28,8 @@ def command() -> None:
 
     notices = Notices()
     server = MetadataServer()
-    notices.listen(server)
+    notices.listen()
+    notices.watch(server)
     try:
         boot = read_boot(server, settings)
         preempted = server.get("instance/preempted").upper() == "TRUE"

@@ -31,10 +31,13 @@ class Notices:
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Notice] = queue.SimpleQueue()
 
-    def listen(self, server: MetadataServer) -> None:
-        """Take SIGTERM and SIGINT, and watch the metadata server. Call it from the main thread."""
+    def listen(self) -> None:
+        """Take SIGTERM and SIGINT; call it from the main thread."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+
+    def watch(self, server: MetadataServer) -> None:
+        """Watch the metadata server, from a thread of its own."""
         threading.Thread(target=self._watch, args=(server,), name="preemption", daemon=True).start()
 
     def wait(self, seconds: float | None = None) -> Notice | None:

@@ -28,14 +28,17 @@ class Scratch:
     """The directories of one attempt. ``uid`` is the child's user if it has its own."""
 
     def __init__(self, root: Path, claim: Claim, *, uid: int | None, gid: int | None) -> None:
-        self._uid = uid
+        self._uid, self._gid = uid, gid
         self._filename = safe_filename(claim.object)
         name = f"{claim.id}-{claim.attempt}"
         self.work = root / name
         self._input = root / f"{name}.input"
+
+    def create(self) -> None:
+        """Make ``work``; the rest comes when it is needed."""
         self.work.mkdir(0o700)
-        if uid is not None and gid is not None:
-            os.chown(self.work, uid, gid)
+        if self._uid is not None and self._gid is not None:
+            os.chown(self.work, self._uid, self._gid)
 
     def source(self) -> Path:
         """Return where the source goes."""

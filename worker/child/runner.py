@@ -59,7 +59,8 @@ def _run(run: Run, line: Line, pipelines: dict[str, Pipeline], broken: dict[str,
     if (wrong := complaint(run.settings, pipeline.settings_schema)) is not None:
         return Failed(f"The settings do not fit the {run.pipeline} pipeline: {wrong}", True, "")
     job = ChildJob(run, line)
-    tempfile.tempdir = run.work  # what a pipeline's libraries leave behind goes with the attempt
+    # What a pipeline's libraries leave behind goes with the attempt.
+    tempfile.tempdir = os.environ["HOME"] = os.environ["TMPDIR"] = run.work
     os.chdir(run.work)
     try:
         pipeline(job)

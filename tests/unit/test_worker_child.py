@@ -1,0 +1,376 @@
+"""The child's side: what a pipeline may do with its job, and how what it raises is told to the agent."""
+
+import errno
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spotmill import Job, PermanentError, RetryableError, pipeline
+from spotmill.pipeline import Pipeline
+from worker.child import runner
+from worker.child.job import ChildJob, LeaveError
+from worker.child.line import HungUpError, Line
+from worker.child.messages import (
+    LINE_BYTES,
+    Done,
+    Failed,
+    Fetch,
+    Fetched,
+    Limits,
+    Progress,
+    Publish,
+    Recall,
+    Recalled,
+    Run,
+    Said,
+    Stop,
+    Stopped,
+    Store,
+    Stored,
+    Told,
+    decode_told,
+    encode,
+)
+from worker.child.settings_check import complaint
+
+
+class Agent:
+    """The other end of the line: notes what the child says, and answers as it is told to."""
+
+    def __init__(self, end: socket.socket, answer: Callable[[dict[str, Any]], Told | None]) -> None:
+        self.heard: list[dict[str, Any]] = []
+        self._end = end
+        self._answer = answer
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with self._end, self._end.makefile("rb") as reader:
+            for line in reader:
+                said = json.loads(line)
+                self.heard.append(said)
+                if (answer := self._answer(said)) is not None:
+                    self._end.sendall(encode(answer))
+
+    def kinds(self) -> list[str]:
+        """Return the types of what was said, when all of it has arrived."""
+        self._thread.join(5)
+        return [said["type"] for said in self.heard]
+
+
+def obliging(said: dict[str, Any]) -> Told | None:
+    """Answer as an agent does for a first attempt."""
+    answers: dict[str, Told] = {
+        Recall.__name__.lower(): Recalled(),
+        Store.__name__.lower(): Stored(),
+        Fetch.__name__.lower(): Fetched("/somewhere/file.bin"),
+    }
+    return answers.get(said["type"])
+
+
+@contextmanager
+def job_for(
+    scratch: Path, answer: Callable[[dict[str, Any]], Told | None] = obliging
+) -> Iterator[tuple[ChildJob, Agent]]:
+    ours, theirs = socket.socketpair()
+    agent = Agent(ours, answer)
+    line = Line(theirs.detach())
+    run = Run("trial", "uploads", "a/file.bin", 7, 3, "application/x-trial", {"depth": 2}, str(scratch))
+    try:
+        yield ChildJob(run, line), agent
+    finally:
+        line._reader.close()
+        line._socket.close()
+
+
+def test_source(tmp_path: Path) -> None:
+    """The job says what it is for, and asks for the source once."""
+    with job_for(tmp_path) as (job, agent):
+        assert job.source.uri == "gs://uploads/a/file.bin#7"
+        assert job.source.filename == "file.bin"
+        assert job.settings == {"depth": 2}
+        assert job.download() == job.download() == Path("/somewhere/file.bin")
+    assert agent.kinds() == ["fetch"]
+
+
+@pytest.mark.parametrize(
+    ("value", "again"), [({"a": (1, 2)}, {"a": [1, 2]}), (None, None), ("ü", "ü"), (b"\x00\xff", b"\x00\xff")]
+)
+def test_step_stores_values(tmp_path: Path, value: object, again: object) -> None:
+    """A step returns at once what a later attempt would get from the store."""
+    with job_for(tmp_path) as (job, agent):
+        assert job.step("key", lambda: value) == again
+    assert agent.kinds() == ["recall", "store"]
+    stored = agent.heard[1]
+    content = (tmp_path / stored["file"]).read_bytes()
+    assert (json.loads(content) if stored["form"] == "json" else content) == again
+
+
+def test_step_stores_files(tmp_path: Path) -> None:
+    """The file of a step is stored as it was, whatever the pipeline does with it afterwards."""
+    with job_for(tmp_path) as (job, agent):
+
+        def make(text: str, *, ending: str) -> Path:
+            path = tmp_path / f"made{ending}"
+            path.write_text(text)
+            return path
+
+        path = job.step("file", make, "text", ending=".txt")
+        path.unlink()
+    stored = agent.heard[1]
+    assert (stored["form"], stored["filename"]) == ("file", "made.txt")
+    assert (tmp_path / stored["file"]).read_text() == "text"
+
+
+def test_step_recalled(tmp_path: Path) -> None:
+    """A stored step is not run again."""
+    (tmp_path / "one").write_text('{"one": 1}')
+    (tmp_path / "two").write_bytes(b"two")
+    stored = {
+        "one": Recalled(str(tmp_path / "one")),
+        "two": Recalled(str(tmp_path / "two"), "bytes"),
+        "three": Recalled(str(tmp_path / "two"), "file"),
+    }
+
+    def never() -> object:
+        raise AssertionError("this step is stored")
+
+    with job_for(tmp_path, lambda said: stored[said["key"]]) as (job, _):
+        assert job.step("one", never) == {"one": 1}
+        assert job.step("two", never) == b"two"
+        assert job.step("three", never) == tmp_path / "two"
+
+
+def test_first_writer_wins(tmp_path: Path) -> None:
+    """If another attempt stored the step meanwhile, its value counts."""
+    (tmp_path / "theirs").write_text('"theirs"')
+    answers: dict[str, Told] = {"recall": Recalled(), "store": Stored(str(tmp_path / "theirs"))}
+    with job_for(tmp_path, lambda said: answers[said["type"]]) as (job, _):
+        assert job.step("key", lambda: "ours") == "theirs"
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, float("nan")])
+def test_step_refuses_other_values(tmp_path: Path, value: object) -> None:
+    """A step that returns what cannot be stored is a mistake of the pipeline's author, who is told which."""
+    with job_for(tmp_path) as (job, _), pytest.raises(TypeError, match="step 'key' returned neither"):
+        job.step("key", lambda: value)
+
+
+def test_step_key_is_unique(tmp_path: Path) -> None:
+    """Using a key twice is refused: the second step would get the value of the first."""
+    with job_for(tmp_path) as (job, _):
+        job.step("key", lambda: 1)
+        with pytest.raises(ValueError, match="'key' was already used"):
+            job.step("key", lambda: 2)
+
+
+def test_told_to_stop(tmp_path: Path) -> None:
+    """A pipeline cannot take the order to stop for a failure of its own."""
+
+    def careless(job: ChildJob) -> None:
+        try:
+            job.step("key", lambda: 1)
+        except Exception:  # noqa: BLE001 - what a careless pipeline does
+            pytest.fail("it was caught")
+
+    with job_for(tmp_path, lambda _: Stop()) as (job, _), pytest.raises(LeaveError):
+        careless(job)
+
+
+def test_progress_is_throttled(tmp_path: Path) -> None:
+    """A pipeline may tell its progress as often as it likes; a new stage is told at once."""
+    with job_for(tmp_path) as (job, agent):
+        started = time.monotonic()
+        for n in range(1000):
+            job.progress(n / 1000, "one")
+        job.progress(2, "two")
+        seconds = time.monotonic() - started
+    agent.kinds()
+    assert len(agent.heard) <= 3 + seconds / 0.1
+    assert agent.heard[-1] == {"type": "progress", "fraction": 1.0, "stage": "two"}
+
+
+def test_artifacts(tmp_path: Path) -> None:
+    """An artifact has a kind of its own, a file name, and the content it had when it was published."""
+    outside = tmp_path / "outside.txt"
+    outside.write_text("outside")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with job_for(scratch) as (job, agent):
+        job.artifact("thumbnail", b"bytes", content_type="image/png", metadata={"width": 1})
+        job.artifact("text", outside, content_type="text/plain", filename="my text.txt")
+        outside.unlink()
+        with pytest.raises(ValueError, match="has an artifact of kind 'text' already"):
+            job.artifact("text", b"", content_type="text/plain")
+        with pytest.raises(ValueError, match="is no kind of artifact"):
+            job.artifact("a/b", b"", content_type="text/plain")
+        with pytest.raises(FileNotFoundError):
+            job.artifact("gone", outside, content_type="text/plain")
+    agent.kinds()
+    assert [(s["kind"], s["filename"]) for s in agent.heard] == [
+        ("thumbnail", "thumbnail.png"),
+        ("text", "my text.txt"),
+    ]
+    assert [(scratch / s["file"]).read_bytes() for s in agent.heard] == [b"bytes", b"outside"]
+
+
+def test_result_must_be_json(tmp_path: Path) -> None:
+    """A result that is not JSON is refused where the pipeline gives it."""
+    with job_for(tmp_path) as (job, _):
+        job.result(a=1)
+        job.result(b=[2])
+        with pytest.raises(TypeError):
+            job.result(c=object())
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            job.result(c=float("inf"))
+        assert job.results == {"a": 1, "b": [2]}
+
+
+def run_one(run: Callable[[Job], None], scratch: Path, **settings: Any) -> dict[str, Any]:
+    """Run a pipeline as the child does; return the last thing it says."""
+    made = pipeline("trial", accepts=(), settings_schema={"type": "object", "maxProperties": 1})(run)
+    ours, theirs = socket.socketpair()
+    line = Line(theirs.detach())
+    told = Run("trial", "uploads", "a/file.bin", 7, 3, "text/plain", settings, str(scratch))
+    said = runner._run(told, line, {"trial": made}, {"broken": "ImportError: no luck"})
+    ours.close()
+    line._reader.close()
+    line._socket.close()
+    fields: dict[str, Any] = json.loads(encode(said))
+    fields.pop("details", None)
+    return fields
+
+
+def raising(error: BaseException) -> Callable[[Job], None]:
+    def run(_job: Job) -> None:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "permanent"),
+    [
+        (PermanentError("No song."), "No song.", True),
+        (RetryableError("Busy."), "Busy.", False),
+        (MemoryError(), "The pipeline ran out of memory.", False),
+        (OSError(errno.ENOSPC, "no space"), "The worker's disk is full.", False),
+        (KeyError("x"), "The trial pipeline failed: KeyError: 'x'", False),
+        (ValueError("a\nb"), "The trial pipeline failed: ValueError: a", False),
+        (ZeroDivisionError(), "The trial pipeline failed: ZeroDivisionError.", False),
+        (SystemExit(3), "The trial pipeline failed: SystemExit: 3", False),
+    ],
+)
+def test_failures(tmp_path: Path, error: BaseException, said: str, *, permanent: bool) -> None:
+    """Whatever a pipeline raises becomes a sentence, and only what it calls permanent is."""
+    assert run_one(raising(error), tmp_path) == {"type": "failed", "error": said, "permanent": permanent}
+
+
+def test_success_and_settings(tmp_path: Path) -> None:
+    """A pipeline that returns is done; one whose settings do not fit its schema is never called."""
+    assert run_one(lambda job: job.result(depth=job.settings["depth"]), tmp_path, depth=1) == {
+        "type": "done",
+        "result": {"depth": 1},
+    }
+    assert run_one(raising(AssertionError("called")), tmp_path, a=1, b=2)["permanent"] is True
+
+
+def test_stopped(tmp_path: Path) -> None:
+    """A pipeline that was told to stop is neither done nor failed."""
+    assert run_one(raising(LeaveError()), tmp_path) == {"type": "stopped"}
+
+
+def test_broken_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipeline that cannot be imported is named with the reason, and the others are there."""
+
+    class Entry:
+        def __init__(self, name: str, loaded: object) -> None:
+            self.name = self.value = name
+            self._loaded = loaded
+
+        def load(self) -> object:
+            if isinstance(self._loaded, Exception):
+                raise self._loaded
+            return self._loaded
+
+    good = Pipeline("good", (), lambda _: None)
+    entries = [Entry("bad", ImportError("no libsox")), Entry("good", good), Entry("other", print)]
+    monkeypatch.setattr(runner, "entry_points", lambda group: entries if group == "spotmill.pipelines" else [])
+    found, broken = runner.load_pipelines()
+    assert found == {"good": good}
+    assert broken == {"bad": "ImportError: no libsox", "other": "other is not made by @pipeline"}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [Run("p", "b", "n", 1, 2, "t", {"a": [1]}, "/w"), Fetched("/p"), Recalled(), Stored("/p", "file"), Stop()],
+)
+def test_messages_survive_the_line(message: Told) -> None:
+    """What the agent says is what the child hears."""
+    assert decode_told(encode(message)) == message
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Done({"text": "x" * LINE_BYTES}),
+        Done({"number": float("nan")}),
+        Publish("k", "f", "t", "n", {"x": float("inf")}),
+    ],
+)
+def test_messages_that_do_not_fit(message: Done | Publish) -> None:
+    """What is too long or not JSON is refused by the sender."""
+    with pytest.raises(ValueError, match=r"too long|JSON compliant"):
+        encode(message)
+
+
+def test_agent_hangs_up(tmp_path: Path) -> None:
+    """A child whose agent is gone stops at its next question."""
+    ours, theirs = socket.socketpair()
+    ours.close()
+    line = Line(theirs.detach())
+    with pytest.raises((HungUpError, ConnectionError)):
+        line.ask(Fetch())
+    line._reader.close()
+    line._socket.close()
+
+
+def test_limits_travel() -> None:
+    """The child gets the limits that the agent chose."""
+    limits = Limits(1, 2, 3, 4, uid=5, gid=6, groups=[7])
+    assert Limits.decode(limits.encode()) == limits
+
+
+@pytest.mark.parametrize(
+    ("settings", "schema", "said"),
+    [
+        ({}, {"type": "object", "additionalProperties": False}, None),
+        ({}, {"type": "object", "required": ["x"]}, "'x' is a required property"),
+        ({"x": {"y": 1}}, {"properties": {"x": {"properties": {"y": {"type": "string"}}}}}, "x.y: 1 is not of type"),
+        ({"x": 1}, {"properties": {"x": {"type": "integer"}}}, None),
+    ],
+)
+def test_complaints(settings: dict[str, Any], schema: dict[str, Any], said: str | None) -> None:
+    """Wrong settings are named by their path."""
+    found = complaint(settings, schema)
+    assert (found is None) if said is None else (found is not None and found.startswith(said))
+
+
+def test_kinds_of_messages() -> None:
+    """The agent can tell all messages of a child apart."""
+    kinds: list[Said] = [
+        Fetch(),
+        Recall("k"),
+        Store("k", "json", "f", "", 1),
+        Progress(0, ""),
+        Failed("", False, ""),
+        Stopped(),
+    ]
+    assert len({message.type for message in kinds}) == len(kinds)
