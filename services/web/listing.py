@@ -30,6 +30,7 @@ from services.web.shapes import Job, JobPage
 from services.web.views import Person
 from shared.models import Artifact, JobStatus, Run
 from shared.models import Job as JobRow
+from shared.objects import ObjectName
 
 #: Where the API's addresses begin.
 API = "/api/v1"
@@ -42,11 +43,12 @@ _owner = case((_jobs.owner.is_(None), literal_column("''")), else_=_jobs.owner)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which jobs: in one of these states (none: all), of a pipeline, with ``q`` in the file's name, after a cursor."""
+    """Which jobs: in one of these states (none: all), of a pipeline, an upload, named like ``q``, after a cursor."""
 
     status: tuple[JobStatus, ...] = ()
     pipeline: str | None = None
     q: str | None = None
+    upload: ObjectName | None = None
     cursor: Cursor | None = None
     limit: int = 50
 
@@ -64,6 +66,8 @@ def _walks(person: Person, wanted: Wanted) -> list[Select[Any]]:
     rules: list[ColumnElement[bool]] = []
     if wanted.pipeline:
         rules.append(_jobs.pipeline == wanted.pipeline)
+    if wanted.upload:
+        rules += (_jobs.bucket == wanted.upload.bucket, _jobs.object == wanted.upload.name)
     if wanted.cursor:
         rules.append(_older_than(wanted.cursor))
     walk = select(JobRow.__table__).where(*rules).order_by(*_NEWEST).limit(wanted.limit + 1)
@@ -120,7 +124,7 @@ def as_json(rows: Any, kind: type[Job], most: int) -> Select[str]:
 
 def page_of_jobs(connection: Connection, person: Person, wanted: Wanted) -> JobPage:
     """Read one page in one query."""
-    if wanted.q:
+    if wanted.q and not wanted.upload:
         rows: Any = _found(wanted)
     else:
         walks = _walks(person, wanted)

@@ -51,7 +51,7 @@ def show_processing() -> str:
     query = read_query(JobsQuery, besides=["notice"])
     person = caller()
     settings = backends().settings
-    wanted = query.wanted(settings.page_size)
+    wanted = query.wanted(settings)
     filters = Filters(tuple(wanted.status), wanted.pipeline or "", wanted.q or "", query.cursor)
     with backends().transaction(person) as connection:
         queue = read_queue(connection, settings, backends().watch)
@@ -103,6 +103,8 @@ def _done(notice: str, job_id: uuid.UUID | None = None) -> BaseResponse:
 def upload() -> BaseResponse:
     # What surrounds the file in a multipart body takes a little, too.
     request.max_content_length = backends().settings.form_upload_max_bytes + 64 * 1024
+    # Werkzeug's parser counts what it holds of the file just now: one read of 64 KiB and the rest of the one before.
+    request.max_form_memory_size = 256 * 1024
     store(backends(), caller(), request.files.get("file"), request.form.get("pipeline") or None)
     return _done("uploaded")
 

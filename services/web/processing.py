@@ -76,6 +76,7 @@ def start_run(backends: Backends, person: Person, workers: int | None) -> Run:
         ) from error
     if run is None:
         raise RuntimeError("the run that was just started is not there")
+    backends.watch.refresh()  # so that the next look at the queue shows the new target
     log.info("run.started", run=str(run.id), by=person.email, workers=run.workers)
     return run_shape(run, settings.vm_hourly_usd)
 

@@ -14,12 +14,15 @@ from services.web.listing import API, Wanted, page_of_jobs
 from services.web.operations import Api, answer, caller
 from services.web.shapes import JobDetail, JobPage
 from shared.models import JobStatus
+from shared.objects import ObjectName
+from shared.settings import WebSettings
 
 api = Api("jobs", API)
 _HIDDEN = "There is no such job, or it belongs to somebody else."
 _STATE = "|".join(JobStatus)
 #: Postgres cannot hold the character NUL in text.
-_Words = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
+_NO_NUL = r"^[^\x00]*$"
+_Words = Annotated[str, StringConstraints(max_length=200, pattern=_NO_NUL)]
 
 
 class JobsQuery(BaseModel):
@@ -32,10 +35,13 @@ class JobsQuery(BaseModel):
     )
     pipeline: _Words = ""
     q: _Words = Field("", description="Part of the file's name; one or two letters: how it begins.")
+    object: Annotated[str, StringConstraints(max_length=1024, pattern=_NO_NUL)] = Field(
+        "", description="Only jobs of this upload, by its whole object name; q does not matter then."
+    )
     cursor: _Words = Field("", description="next_cursor of the page before.")
     limit: Annotated[int, Field(ge=1, le=200)] | None = Field(None, description="Jobs on a page.")
 
-    def wanted(self, page_size: int) -> Wanted:
+    def wanted(self, settings: WebSettings) -> Wanted:
         """Turn the words of the address into values.
 
         Raises:
@@ -45,8 +51,9 @@ class JobsQuery(BaseModel):
             status=tuple(JobStatus(word) for word in dict.fromkeys(self.status.split(",")) if word),
             pipeline=self.pipeline or None,
             q=self.q or None,
+            upload=ObjectName(settings.upload_bucket, self.object) if self.object else None,
             cursor=Cursor.decode(self.cursor) if self.cursor else None,
-            limit=self.limit or page_size,
+            limit=self.limit or settings.page_size,
         )
 
 
@@ -60,7 +67,7 @@ class JobsQuery(BaseModel):
     conditional=True,
 )
 def list_jobs(query: JobsQuery) -> Response:
-    wanted = query.wanted(backends().settings.page_size)
+    wanted = query.wanted(backends().settings)
     with backends().transaction(caller()) as connection:
         return answer(page_of_jobs(connection, caller(), wanted))
 

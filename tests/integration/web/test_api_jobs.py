@@ -95,6 +95,16 @@ def test_filters_can_be_combined(web: Web) -> None:
     assert str(second) in {job["id"] for job in ada.api("/jobs?q=beach")["jobs"]}
 
 
+def test_an_upload_finds_its_own_job(web: Web) -> None:
+    """By the whole name of its object, which tells whether a file arrived when the answer to that was lost."""
+    ada, bob = web.person(), web.person()
+    web.record(ada.email, "a.jpg", "a.jpg")
+    wanted, other = [job["object"] for job in ada.api("/jobs")["jobs"]]
+    assert [job["object"] for job in ada.api(f"/jobs?object={wanted}")["jobs"]] == [wanted]
+    assert ada.names(f"object={other[1:]}") == []
+    assert bob.names(f"object={wanted}") == []
+
+
 def test_a_made_up_cursor_is_refused(web: Web) -> None:
     """The address of a page that never was is an error in words, in the API and on the page."""
     ada = web.person()

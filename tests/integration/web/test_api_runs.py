@@ -83,7 +83,9 @@ def test_stop_drains_or_stops_now(web: Web) -> None:
         "drain",
         bob.email,
     )
-    assert bob.post(f"{API}/runs/current/stop", json={"mode": "now"}).get_json()["stop_mode"] == "now"
+    sooner = bob.post(f"{API}/runs/current/stop", json={"mode": "now"})
+    # A tick may have ended the run meanwhile, as none of its VMs was up yet.
+    assert sooner.status_code == 404 or sooner.get_json()["stop_mode"] == "now"
 
     def ended() -> Any:
         tick(web.cloud)

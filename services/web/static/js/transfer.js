@@ -214,7 +214,7 @@ export class Transfer {
   async #isThere(signal) {
     const record = this.#record;
     if (!record.session && !this.#expired(record)) return false; // the URL still works, and its 412 says it better
-    const { jobs } = await call("GET", `/jobs?limit=5&q=${encodeURIComponent(record.uploadId)}`, { signal });
+    const { jobs } = await call("GET", `/jobs?limit=5&object=${encodeURIComponent(record.object)}`, { signal });
     return jobs.some((job) => job.object === record.object);
   }
 
