@@ -98,6 +98,7 @@ def test_names_and_landmarks(watched: Watched, mill: Mill) -> None:
             }
             for (const image of document.querySelectorAll("img:not([alt])")) faults.push(`no alt: ${image.src}`);
             for (const reference of document.querySelectorAll("[aria-labelledby], [aria-describedby], [for]")) {
+                if (reference.closest("[hidden]")) continue;
                 for (const name of ["aria-labelledby", "aria-describedby", "for"]) {
                     const id = reference.getAttribute(name);
                     if (id && !document.getElementById(id)) faults.push(`no such id: ${id}`);

@@ -13,7 +13,7 @@ def test_form_upload(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     """Without script a plain form takes a photograph, and refuses what is none, in words."""
     (path,) = named_photographs(tmp_path, "plain-form", 1)
     page = watched.page("/upload", java_script_enabled=False)
-    page.get_by_label("File").set_input_files(path)
+    page.locator("input[name=file]").set_input_files(path)
     page.get_by_role("button", name="Upload").click()
     expect(page.get_by_role("status").first).to_contain_text("stored")
     wait_for(lambda: mill.jobs("plain-form"), what="the job")
@@ -21,7 +21,7 @@ def test_form_upload(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.jpg"
     wrong.write_text("no picture at all")
     page.goto("/upload")
-    page.get_by_label("File").set_input_files(wrong)
+    page.locator("input[name=file]").set_input_files(wrong)
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("main")).to_contain_text("no intact JPEG image")
     assert mill.jobs("wrong.jpg") == []

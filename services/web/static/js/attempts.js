@@ -16,7 +16,7 @@ export function showAttempts(section, job) {
   }
   const [, none, list] = section.children;
   none.hidden = job.attempts.length > 0;
-  keyed(list, [...job.attempts].reverse(), {
+  keyed(list, [...job.attempts].sort((a, b) => b.attempt - a.attempt), {
     key: (attempt) => `${attempt.attempt} ${attempt.outcome}`,
     create: (attempt) => {
       const view = { facts: h("p", { class: "attempt-facts" }) };

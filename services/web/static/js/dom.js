@@ -56,8 +56,12 @@ export function setAttribute(element, name, value) {
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
 
-export function setHidden(element, hidden) {
-  if (element.hidden !== hidden) element.hidden = hidden;
+/** Show or hide; what hides while it has the focus hands it to `heir`, so that the keyboard does not lose its place. */
+export function setHidden(element, hidden, heir = null) {
+  if (element.hidden === hidden) return;
+  const held = hidden && element === document.activeElement;
+  element.hidden = hidden;
+  if (held) heir?.focus({ preventScroll: true });
 }
 
 /**

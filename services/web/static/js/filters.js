@@ -37,13 +37,12 @@ export class Filters {
     this.#build();
     this.#search.addEventListener("input", () => {
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#set({ q: this.#search.value.trim() }, false), 200);
+      this.#timer = setTimeout(() => this.#set({}, false), 200);
     });
     this.#pipeline.addEventListener("change", () => this.#set({ pipeline: this.#pipeline.value }, true));
     document.getElementById("filters").addEventListener("submit", (event) => {
       event.preventDefault();
-      clearTimeout(this.#timer);
-      this.#set({ q: this.#search.value.trim() }, false);
+      this.#set({}, false);
     });
     addEventListener("popstate", () => {
       this.current = readFilters();
@@ -71,10 +70,14 @@ export class Filters {
     }
   }
 
+  /** Change filters; words that were typed a moment ago count, too. `step`: the back button undoes it. */
   #set(change, step) {
-    const next = { ...this.current, ...change };
+    clearTimeout(this.#timer);
+    const typed = { ...this.current, q: this.#search.value.trim() };
+    const next = { ...typed, ...change };
     if (NAMES.every((name) => next[name] === this.current[name])) return;
     this.current = next;
+    if (step) history.replaceState(null, "", address(typed));
     history[step ? "pushState" : "replaceState"](null, "", address(next));
     this.#show();
     this.#changed(next);

@@ -5,11 +5,11 @@ import { showArtifacts } from "./artifacts.js";
 import { showAttempts } from "./attempts.js";
 import { button, firstState, h, setAttribute, setHidden, setText } from "./dom.js";
 import { cancel, retry } from "./job_actions.js";
-import { doing } from "./job_table.js";
+import { doing, showActions } from "./job_table.js";
 import { announce, complain } from "./notices.js";
 import { Poller } from "./poller.js";
 import { showResult } from "./result.js";
-import { canCancel, canRetry, setStatus, statusMark, statusWord } from "./status.js";
+import { setStatus, statusMark, statusWord } from "./status.js";
 import { bytes, duration, moment, percent, secondsSince } from "./words.js";
 
 const BUSY_PAUSE = 1000;
@@ -59,8 +59,7 @@ function show() {
   const failed = job.status === "failed";
   setHidden(view.error, !(failed && job.error));
   setText(view.error, failed ? (job.error ?? "") : "");
-  setHidden(view.retry, !canRetry(job));
-  setHidden(view.cancel, !canCancel(job));
+  showActions(view, job, document.getElementById("main"));
   showFacts();
   showArtifacts(view.artifacts, job);
   showResult(view.result, job);

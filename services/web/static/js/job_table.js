@@ -36,6 +36,14 @@ function summary(result) {
   return "";
 }
 
+/** Show the one of retry and cancel that is possible; the focus goes from one to the other. */
+export function showActions({ retry, cancel }, job, fallback) {
+  if (canRetry(job)) retry.hidden = false;
+  if (canCancel(job)) cancel.hidden = false;
+  setHidden(retry, !canRetry(job), canCancel(job) ? cancel : fallback);
+  setHidden(cancel, !canCancel(job), canRetry(job) ? retry : fallback);
+}
+
 const cell = (name, ...content) => h("td", { role: "cell", class: name }, ...content);
 
 export class JobTable {
@@ -98,8 +106,7 @@ export class JobTable {
     setText(row.share, running && job.progress > 0 ? percent(job.progress) : "");
     if (running) this.#progress(row.bar, job.progress);
     setText(row.age, age(job.created_at));
-    setHidden(row.retry, !canRetry(job));
-    setHidden(row.cancel, !canCancel(job));
+    showActions(row, job, row.name);
   }
 
   #progress(bar, value) {

@@ -60,9 +60,7 @@ export class RunPanel {
     const useless = running ? Number(this.#input.value) <= run.workers : counts.queued === 0 && counts.running === 0;
     this.#button.disabled = this.#busy || useless;
     // While it runs the button is only there for more workers than there are.
-    const focused = document.activeElement === this.#button;
-    setHidden(this.#button, running && useless);
-    if (focused && this.#button.hidden) element("stop-drain").focus();
+    setHidden(this.#button, running && useless, element("stop-drain"));
     element("stop-drain").disabled = this.#busy;
     element("stop-now").disabled = this.#busy;
   }
