@@ -70,6 +70,15 @@ def database_is_away(error: Exception) -> bool:
     return isinstance(said, dict) and _AWAY.match(str(said.get("C", ""))) is not None
 
 
+def _page(problem: Problem) -> ErrorPage:
+    """Say each fault once: a single one is the sentence of the page, several are a list."""
+    faults = tuple(error.detail for error in problem.errors)
+    if len(faults) == 1:
+        return ErrorPage(problem.status, problem.title, faults[0])
+    detail = "Each of these needs a change." if faults else problem.detail
+    return ErrorPage(problem.status, problem.title, detail, faults)
+
+
 def respond(problem: Problem) -> Response:
     """Show a problem in the way of the address that was asked for."""
     if request.path.startswith("/api/"):
@@ -79,8 +88,7 @@ def respond(problem: Problem) -> Response:
         response = Response(body.model_dump_json(), problem.status, mimetype="application/problem+json")
     else:
         person: Person | None = g.get("person")
-        page = ErrorPage(problem.status, problem.title, problem.detail, tuple(e.detail for e in problem.errors))
-        html = render_template("error.html", shell=Shell(person, "error", None), page=page)
+        html = render_template("error.html", shell=Shell(person, "error", None), page=_page(problem))
         response = Response(html, problem.status)
     response.headers.extend(dict(problem.headers))
     response.headers["Cache-Control"] = "no-store"
