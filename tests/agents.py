@@ -228,9 +228,17 @@ class Lab:
         machine.boot()
         return machine
 
-    def add(self, pipeline: str, content: bytes = b"content", *, announce: int = 1, **settings: object) -> uuid.UUID:
+    def add(
+        self,
+        pipeline: str,
+        content: bytes = b"content",
+        *,
+        name: str = "file.bin",
+        announce: int = 1,
+        **settings: object,
+    ) -> uuid.UUID:
         """Upload an object and record a job for it, and announce that so many times."""
-        blob = self.uploads.blob(f"{uuid.uuid4()}/file.bin")
+        blob = self.uploads.blob(f"{uuid.uuid4()}/{name}")
         blob.upload_from_string(content, content_type="application/octet-stream")
         job = NewJob(
             bucket=UPLOADS,

@@ -71,13 +71,15 @@ class MetadataServer:
         return Value(body.strip(), response.getheader("ETag") or "0")
 
 
-def read_boot(server: MetadataServer, settings: WorkerSettings) -> Boot:
+def read_boot(server: MetadataServer, settings: WorkerSettings, patience_seconds: float = 20) -> Boot:
     """Find out who this VM is; the server may need a moment after boot.
 
     Raises:
         MetadataError: it did not answer.
     """
-    for trial in stamina.retry_context(on=MetadataError, attempts=None, timeout=20, wait_initial=0.1, wait_max=2):
+    for trial in stamina.retry_context(
+        on=MetadataError, attempts=None, timeout=patience_seconds, wait_initial=0.1, wait_max=2
+    ):
         with trial:
             return Boot(
                 instance=server.get("instance/name"),

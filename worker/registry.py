@@ -8,7 +8,8 @@ from sqlalchemy import Connection, text
 
 from shared.database import open_engine
 from shared.settings import Settings, SettingsError, load
-from spotmill.pipeline import Pipeline, installed_pipelines
+from spotmill.pipeline import Pipeline
+from worker.child.installed import load_pipelines
 
 _UPSERT = text("""
     INSERT INTO pipelines (name, version, accepts, settings_schema)
@@ -24,7 +25,7 @@ _FORGET = text("DELETE FROM pipelines WHERE name <> ALL(CAST(:names AS text[]))"
 def sync(connection: Connection, pipelines: Sequence[Pipeline]) -> None:
     """Make the table say exactly what is installed; what is no longer, gets no new jobs."""
     names = [p.name for p in pipelines]
-    for p in sorted(pipelines, key=lambda p: p.name):
+    for p in pipelines:
         values = {"name": p.name, "version": p.version, "accepts": list(p.accepts)}
         connection.execute(_UPSERT, values | {"schema": json.dumps(dict(p.settings_schema))})
     connection.execute(_FORGET, {"names": names})
@@ -38,7 +39,7 @@ def command() -> None:
 @command.command("list")
 def list_installed() -> None:
     """Print name, version and accepted content types of each installed pipeline."""
-    for found in sorted(installed_pipelines().values(), key=lambda p: p.name):
+    for found in _installed():
         click.echo(f"{found.name}\t{found.version}\t{', '.join(found.accepts)}")
 
 
@@ -49,7 +50,15 @@ def sync_table() -> None:
         engine = open_engine(load(Settings))
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
-    found = list(installed_pipelines().values())
+    found = _installed()
     with engine.begin() as connection:
         sync(connection, found)
-    click.echo(f"The database knows {len(found)} pipelines: {', '.join(sorted(p.name for p in found))}")
+    click.echo(f"The database knows {len(found)} pipelines: {', '.join(p.name for p in found)}")
+
+
+def _installed() -> list[Pipeline]:
+    """Load the pipelines, in the order of their names; say which cannot be."""
+    found, broken = load_pipelines()
+    for name, reason in broken.items():
+        click.echo(f"{name}: {reason}", err=True)
+    return sorted(found.values(), key=lambda p: p.name)

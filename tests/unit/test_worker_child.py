@@ -14,7 +14,7 @@ import pytest
 
 from spotmill import Job, PermanentError, RetryableError, pipeline
 from spotmill.pipeline import Pipeline
-from worker.child import runner
+from worker.child import installed, runner
 from worker.child.job import ChildJob, LeaveError
 from worker.child.line import HungUpError, Line
 from worker.child.messages import (
@@ -302,8 +302,8 @@ def test_broken_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
     good = Pipeline("good", (), lambda _: None)
     entries = [Entry("bad", ImportError("no libsox")), Entry("good", good), Entry("other", print)]
-    monkeypatch.setattr(runner, "entry_points", lambda group: entries if group == "spotmill.pipelines" else [])
-    found, broken = runner.load_pipelines()
+    monkeypatch.setattr(installed, "entry_points", lambda group: entries if group == "spotmill.pipelines" else [])
+    found, broken = installed.load_pipelines()
     assert found == {"good": good}
     assert broken == {"bad": "ImportError: no libsox", "other": "other is not made by @pipeline"}
 

@@ -84,7 +84,7 @@ def test_notice(machine: Machine) -> None:
 def test_unreachable() -> None:
     """An error names the server and what is wrong with it."""
     with pytest.raises(MetadataError, match=r"no answer from the metadata server at 127\.0\.0\.1:1"):
-        Client("127.0.0.1:1").get("instance/name")
+        read_boot(Client("127.0.0.1:1"), SETTINGS, 0.1)
 
 
 def test_unknown_key(machine: Machine) -> None:

@@ -4,9 +4,9 @@ import errno
 import os
 import tempfile
 import traceback
-from importlib.metadata import entry_points
 
-from spotmill.pipeline import ENTRY_POINT_GROUP, PermanentError, Pipeline, RetryableError
+from spotmill.pipeline import PermanentError, Pipeline, RetryableError
+from worker.child.installed import load_pipelines
 from worker.child.job import ChildJob, LeaveError
 from worker.child.line import HungUpError, Line
 from worker.child.messages import Done, Failed, Offered, Ready, Run, Said, Stopped
@@ -14,26 +14,6 @@ from worker.child.settings_check import complaint
 
 #: Characters of a traceback that reach the log.
 _DETAILS = 20_000
-
-
-def load_pipelines() -> tuple[dict[str, Pipeline], dict[str, str]]:
-    """Load what is installed; return the pipelines by name, and why others cannot be loaded.
-
-    One package that cannot be imported must not take the others with it.
-    """
-    found: dict[str, Pipeline] = {}
-    broken: dict[str, str] = {}
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
-        try:
-            loaded = entry.load()
-        except Exception as error:  # noqa: BLE001 - a stranger's module may raise anything
-            broken[entry.name] = f"{type(error).__name__}: {error}"
-            continue
-        if isinstance(loaded, Pipeline):
-            found[loaded.name] = loaded
-        else:
-            broken[entry.name] = f"{entry.value} is not made by @pipeline"
-    return found, broken
 
 
 def _explain(pipeline: str, error: BaseException) -> Failed:

@@ -37,6 +37,16 @@ def test_publishes_once(lab: Lab) -> None:
     assert not list(lab.folder.glob("spotmill/*/*-1")), "the scratch files are deleted"
 
 
+def test_odd_names_and_nothing(lab: Lab) -> None:
+    """An empty file with a name from anywhere is processed like any other."""
+    job = lab.add("trial-copy", b"", name='Grüße/"100 %" ?#1.bin')
+    lab.start()
+    row = lab.wait_for_status(job, "succeeded")
+    copy, twice = lab.artifacts(job)
+    assert (copy.size_bytes, twice.size_bytes) == (0, 0)
+    assert lab.results.get_blob(copy.object).metadata["source-name"] == row.object
+
+
 def test_same_message_fifty_times(lab: Lab) -> None:
     """However often a job is announced, two workers run it once."""
     job = lab.add("trial-copy", announce=50, log=lab.folder / "log")
