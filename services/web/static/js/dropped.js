@@ -3,6 +3,9 @@
 //: What operating systems put beside files without being asked.
 const NOISE = /^(\.|Thumbs\.db$|desktop\.ini$|__MACOSX$)/i;
 
+const NATURAL = new Intl.Collator(undefined, { numeric: true });
+const inOrder = (a, b) => NATURAL.compare(a.path || a.file.name, b.path || b.file.name);
+
 const noise = (name) => NOISE.test(name);
 
 /** Files of a file input as {file, path}, and how many hidden ones were left out. */
@@ -14,7 +17,7 @@ export function chosen(list) {
     if (path.split("/").some(noise) || noise(file.name)) hidden += 1;
     else found.push({ file, path });
   }
-  return { found, hidden, unreadable: 0 };
+  return { found: found.sort(inOrder), hidden, unreadable: 0 };
 }
 
 /** Files of a drop, folders walked through. Entries must be taken before the event is over, hence no async here. */
@@ -29,6 +32,7 @@ async function walkAll(entries) {
     if (entry instanceof File) result.found.push({ file: entry, path: "" });
     else await walk(entry, "", result);
   }
+  result.found.sort(inOrder); // folders are read in no order at all
   return result;
 }
 

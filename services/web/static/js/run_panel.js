@@ -61,6 +61,7 @@ export class RunPanel {
     this.#button.disabled = this.#busy || useless;
     // While it runs the button is only there for more workers than there are.
     setHidden(this.#button, running && useless, element("stop-drain"));
+    setHidden(this.#input.closest("label"), running && run.workers >= Number(this.#input.max), element("stop-drain"));
     element("stop-drain").disabled = this.#busy;
     element("stop-now").disabled = this.#busy;
   }
