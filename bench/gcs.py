@@ -44,12 +44,14 @@ def _small(server: GcsServer, count: int) -> list[dict[str, Any]]:
         blob = bucket.blob(f"small/{number}")
         ups.append(_seconds(partial(blob.upload_from_string, content)))
         downs.append(_seconds(blob.download_as_bytes))
-    url = server.sign(bucket.blob("put"), "PUT")
+    target = server.sign(bucket.blob("put"), "PUT").removeprefix(server.url)
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
 
     def put() -> None:
-        connection.request("PUT", url, content)
-        connection.getresponse().read()
+        connection.request("PUT", target, content)
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 200
 
     puts = [_seconds(put) for _ in range(count)]
     listing = _seconds(lambda: list(bucket.list_blobs()))

@@ -27,6 +27,8 @@ READ_BUFFER_BYTES = 128 * 1024
 SOCKET_BUFFER_BYTES = 1024 * 1024
 #: Requests under way get this long to finish when the server is told to stop.
 SHUTDOWN_SECONDS = 0.5
+#: Clients may ask as they would ask a proxy: RFC 9112, section 3.2.2.
+_ORIGIN = re.compile(r"^https?://[^/?]*")
 _BATCH = re.compile(r"/batch(?:/storage/v1)?/?")
 
 
@@ -38,7 +40,7 @@ class Server:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
-        path, _, query = request.raw_path.partition("?")
+        path, _, query = _ORIGIN.sub("", request.raw_path).partition("?")
         call = Call(self._storage, request.method, path, query, request.headers, request)
         if _BATCH.fullmatch(path) and request.method == "POST":
             try:

@@ -1,5 +1,6 @@
 """V4 signed URLs, made by the real client, held against method, host, path, query, headers and time."""
 
+import http.client
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -143,6 +144,16 @@ def test_a_path_may_be_escaped_more_than_necessary(gcs: GcsServer, bucket: stora
 
     assert gcs.call("GET", url.replace("a/b-c~d.txt", "%61%2Fb%2Dc%7Ed.txt")).status == 200
     assert gcs.call("GET", url.replace("a/b-c~d.txt", quote("a/b-c~e.txt"))).status == 403
+
+
+def test_the_whole_url_may_stand_in_the_request_line(gcs: GcsServer, blob: storage.Blob) -> None:
+    """As clients behind a proxy write it."""
+    blob.upload_from_string(b"x")
+    connection = http.client.HTTPConnection("127.0.0.1", gcs.port)
+    connection.request("GET", gcs.sign(blob, "GET"))
+
+    assert connection.getresponse().read() == b"x"
+    connection.close()
 
 
 def test_an_expired_url_is_refused(gcs: GcsServer, blob: storage.Blob) -> None:
