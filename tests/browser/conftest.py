@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.mill import Mill
 from tests.cloud import Cloud
@@ -20,8 +29,8 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-WIDE = {"width": 1280, "height": 860}
-PHONE = {"width": 360, "height": 740}
+WIDE: ViewportSize = {"width": 1280, "height": 860}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 #: Long enough for two slow cores that do other things, too.
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Error, Locator, Page, Playwright, Request, expect
+from playwright.sync_api import BrowserContext, Error, Locator, Page, Playwright, Request, Route, expect
 
 from tests.browser.conftest import FLAGS, Watched, chromium
 from tests.browser.mill import Mill
@@ -246,6 +246,28 @@ def test_connection_lost(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     watched.forgive("net::ERR_")
 
 
+def test_answer_lost(watched: Watched, mill: Mill, tmp_path: Path) -> None:
+    """A file whose arrival is never confirmed, because the answer is lost, is stored once and shown as arrived."""
+    path = photograph_of(tmp_path / "answer-lost.tif", 500)
+    page = watched.page("/upload")
+    lost: list[str] = []
+
+    def lose(route: Route) -> None:
+        if route.request.method != "PUT" or lost:
+            route.fallback()
+            return
+        lost.append(route.request.url)
+        assert route.fetch(post_data=path.read_bytes()).status == 200  # of a file the route has no bytes
+        route.abort()
+
+    page.route(f"{mill.cloud.environment['STORAGE_EMULATOR_HOST']}/**", lose)
+    page.set_input_files("#files", path)
+    expect(row_of(page, path)).to_contain_text("Arrived")
+    assert len(lost) == 1
+    assert_arrived(mill, path)
+    watched.forgive("Failed to load resource")
+
+
 def test_offline(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     """Without a network new files wait; when it is back, they go on by themselves."""
     path = photograph_of(tmp_path / "offline.tif", 500)
@@ -288,7 +310,7 @@ def test_signed_url_expired(watched: Watched, mill: Mill, tmp_path: Path) -> Non
     page = watched.page("/upload")
     asked: list[str] = []
 
-    def refuse_once(route: Any) -> None:
+    def refuse_once(route: Route) -> None:
         if route.request.method != "PUT" or asked:
             route.fallback()
             return

@@ -12,6 +12,13 @@ from tests.browser.mill import Mill, named_photographs
 from tests.cloud import wait_for
 
 COUNT = 42
+#: Sums up how far things jump without anybody having touched anything (https://web.dev/articles/cls).
+COUNT_JUMPS = """
+    window.jumps = 0;
+    new PerformanceObserver((list) => {
+        for (const shift of list.getEntries()) if (!shift.hadRecentInput) window.jumps += shift.value;
+    }).observe({ type: "layout-shift", buffered: true });
+"""
 
 
 def test_every_result_once(watched: Watched, mill: Mill, tmp_path: Path, shot: Callable[[Page, str], None]) -> None:
@@ -19,6 +26,7 @@ def test_every_result_once(watched: Watched, mill: Mill, tmp_path: Path, shot: C
     folder = tmp_path / "story"
     named_photographs(folder, "story", COUNT)
     page = watched.page("/upload")
+    page.add_init_script(COUNT_JUMPS)
     drop(page, folder)
     expect(page.locator("#totals-count")).to_have_text(f"{COUNT} of {COUNT} files arrived", timeout=60_000)
     shot(page, "upload-arrived")
@@ -42,6 +50,8 @@ def test_every_result_once(watched: Watched, mill: Mill, tmp_path: Path, shot: C
     done = page.locator("#jobs tr[data-status='succeeded']")
     expect(done).to_have_count(COUNT, timeout=180_000)
     shot(page, "processing-done")
+    jumps = page.evaluate("window.jumps")
+    assert jumps < 0.1
     assert sorted(mill.sets_of_artifacts("story-")) == sorted((job["id"], 1, 1) for job in mill.jobs("story-"))
 
     done.first.get_by_role("link").click()

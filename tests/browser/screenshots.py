@@ -1,0 +1,84 @@
+"""Takes the pictures of the README and the docs: ``python -m tests.browser.screenshots``. Not a test."""
+
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import click
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
+
+from tests.browser.conftest import FLAGS, PATIENCE_MS, PHONE, chromium
+from tests.browser.drops import drop
+from tests.browser.mill import Mill
+from tests.cloud import running, wait_for
+from tests.photos import large_photographs, photographs
+
+FOLDER = Path(__file__).parents[2] / "docs" / "img"
+SIZE: ViewportSize = {"width": 1280, "height": 900}
+#: How many jobs are done when the picture of the processing page is taken.
+DONE = 27
+
+
+def photographs_of_a_day(folder: Path) -> Path:
+    """Write a folder as a person would drop it: photographs of a camera's size, small ones, and one mistake."""
+    folder.mkdir()
+    for number, path in enumerate(large_photographs(folder, 28, (3000, 2000))):
+        path.rename(folder / f"harbour-{number + 1:03}.jpg")
+    for path in photographs():
+        (folder / path.name.replace("_", "-")).write_bytes(path.read_bytes())
+    (folder / "viewing-notes.jpg").write_text("Ask the owner about the roof.", encoding="utf-8")
+    return folder
+
+
+def take(page: Page, name: str) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=FOLDER / f"{name}.png")
+    click.echo(FOLDER / f"{name}.png")
+
+
+def main() -> None:
+    """Start a cloud, do a day's work in it, and take a picture of each page."""
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        running(Path(scratch) / "data") as cloud,
+        sync_playwright() as started,
+    ):
+        day = photographs_of_a_day(Path(scratch) / "harbour")
+        count = len(list(day.iterdir()))
+        mill = Mill(cloud)
+        browser = started.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+        context = browser.new_context(base_url=cloud.web_url, viewport=SIZE)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.goto("/upload")
+        drop(page, day)
+        wait_for(lambda: page.locator(".transfer[data-state=arrived]").count() > count // 4, 60, "some have arrived")
+        take(page, "upload")
+        expect(page.locator("#totals-count")).to_have_text(f"{count} of {count} files arrived", timeout=120_000)
+        wait_for(lambda: sum(mill.get("/queue")["counts"].values()) == count, 60, "every job is there")
+
+        mill.post("/runs", {"workers": 2})
+        page.goto("/")
+        finished = page.locator("#counts .count-succeeded strong")
+        wait_for(lambda: int(finished.inner_text()) >= DONE, 300, "most are done")
+        take(page, "processing")
+        expect(page.locator("#counts .count-running strong")).to_have_text("0", timeout=120_000)
+
+        job = mill.jobs("harbour-007")[0]["id"]
+        page.goto(f"/jobs/{job}")
+        page.wait_for_function("document.querySelector('.preview')?.naturalWidth > 0")
+        take(page, "job")
+        schemes: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", "phone"), ("dark", "phone-dark"))
+        for scheme, name in schemes:
+            phone = browser.new_context(
+                base_url=cloud.web_url, viewport=PHONE, color_scheme=scheme, device_scale_factor=2
+            )
+            page = phone.new_page()
+            page.goto("/?q=harbour")
+            page.wait_for_load_state("load")
+            take(page, name)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
