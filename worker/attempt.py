@@ -1,10 +1,11 @@
 """One held job in one child: what the child asks is done here, and how it ends is found out."""
 
 import errno
+import re
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, assert_never
+from typing import Any, assert_never
 
 import structlog
 
@@ -12,6 +13,7 @@ from shared.lifecycle import Completion, NewArtifact
 from shared.objects import attempt_prefix, safe_filename
 from shared.settings import WorkerSettings
 from worker.child.messages import (
+    KIND,
     Done,
     Failed,
     Fetch,
@@ -37,6 +39,10 @@ from worker.process import ChildProcess, ProtocolError
 from worker.scratch import ForeignFileError, Scratch
 from worker.steps import Steps, StepTooLargeError, Value
 from worker.transfer import STORAGE_AWAY, AlreadyThereError, SourceGoneError, Storage, Uploaded
+
+#: Most files that one job may publish.
+_MOST_ARTIFACTS = 10_000
+_CONTENT_TYPE = re.compile(r"[!-~ ]{1,200}")
 
 log = structlog.get_logger()
 
@@ -94,7 +100,7 @@ class Attempt:
             held.enter(self._child)
             said = self._converse()
             fit = said is not None
-            if isinstance(said, Done):
+            if isinstance(said, Done) and self._leaving is None:
                 result = said.result
             else:
                 ending = self._judge(said)
@@ -139,11 +145,11 @@ class Attempt:
 
     def _judge(self, said: Said | None) -> Ending:
         """Decide how a job ended that is not done."""
+        if said is not None and self._leaving is not None:  # whatever the pipeline made of being stopped
+            return self._leaving
         if isinstance(said, Failed):
             self._held.log.info("pipeline.failed", permanent=said.permanent, details=said.details)
             return self._held.failure(said.error, permanent=said.permanent)
-        if isinstance(said, Stopped) and self._leaving is not None:
-            return self._leaving
         return self._held.failure(self._child.obituary(self._held.claim.pipeline))
 
     def _answer(self, said: Fetch | Recall | Store) -> Told:
@@ -192,22 +198,26 @@ class Attempt:
     def _publish(self, publish: Publish) -> None:
         """Send an artifact off; ``_settle`` waits for it."""
         claim = self._held.claim
-        if publish.kind in {upload.publish.kind for upload in self._uploads} or "/" in publish.kind:
-            raise ProtocolError(f"the child published {publish.kind!r} wrongly")
-        name = f"{attempt_prefix(claim.id, claim.attempt)}{publish.kind}/{safe_filename(publish.filename)}"
-        content = self._scratch.open(publish.file)
-        upload = _Upload(publish, name)
-        upload.future = self._bench.uploads.submit(self._upload, upload, content)
+        # The child's own job object sees to this, but the child may have been taken over.
+        known = {upload.publish.kind for upload in self._uploads}
+        if publish.kind in known or len(known) == _MOST_ARTIFACTS or not KIND.fullmatch(publish.kind):
+            raise ProtocolError(f"{publish.kind!r} cannot be published")
+        if not _CONTENT_TYPE.fullmatch(publish.content_type):
+            raise ProtocolError(f"{publish.content_type!r} is no content type")
+        upload = _Upload(
+            publish, f"{attempt_prefix(claim.id, claim.attempt)}{publish.kind}/{safe_filename(publish.filename)}"
+        )
+        upload.future = self._bench.uploads.submit(self._upload, upload)
         self._uploads.append(upload)
 
-    def _upload(self, upload: _Upload, content: BinaryIO) -> Uploaded:
+    def _upload(self, upload: _Upload) -> Uploaded:
         claim = self._held.claim
         source = {
             "source-bucket": claim.bucket,
             "source-name": claim.object,
             "source-generation": str(claim.generation),
         }
-        with content:
+        with self._scratch.open(upload.publish.file) as content:
             return self._bench.storage.put(
                 self._bench.settings.result_bucket,
                 upload.object,

@@ -69,7 +69,8 @@ class Steps:
         Raises:
             StepTooLargeError: it has more than ``most_bytes``.
         """
-        metadata = {"form": step.form, "filename": step.filename, "seconds": f"{step.seconds:.3f}", "step": step.key}
+        seconds = f"{_plausible(step.seconds):.3f}"
+        metadata = {"form": step.form, "filename": step.filename, "seconds": seconds, "step": step.key}
         first: Value | None = None
         with self._scratch.open(step.file) as content:
             size_bytes = content.seek(0, 2)
@@ -107,4 +108,9 @@ class Steps:
             self._storage.fetch(self._bucket, name, int(blob.generation), path, check=self._held.check)
         except SourceGoneError:  # swept away this moment
             return None
-        return Value(path, form if form in _FORMS else "bytes", float(metadata.get("seconds", 0)))
+        return Value(path, form if form in _FORMS else "bytes", _plausible(float(metadata.get("seconds", 0))))
+
+
+def _plausible(seconds: float) -> float:
+    """Return a duration that the database can add up, whatever a child claims (NaN is neither more nor less)."""
+    return seconds if 0 <= seconds < 1e9 else 0.0

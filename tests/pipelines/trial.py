@@ -35,6 +35,15 @@ def noop(_job: Job) -> None:
     """Do nothing."""
 
 
+@pipeline("trial-careless", accepts=(), settings_schema=ANY)
+def careless(job: Job) -> None:
+    """Make light of whatever goes wrong."""
+    try:
+        job.download()
+    except BaseException as error:  # noqa: BLE001 - that is the point
+        job.result(ignored=type(error).__name__)
+
+
 @pipeline("trial-copy", accepts=("application/x-copy",), settings_schema=ANY)
 def copy(job: Job) -> None:
     """Publish the source as it is."""

@@ -3,7 +3,6 @@
 import json
 import mimetypes
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from spotmill.pipeline import Source
 from worker.child.line import Line
 from worker.child.messages import (
+    KIND,
     Fetch,
     Fetched,
     Form,
@@ -32,7 +32,6 @@ T = TypeVar("T")
 
 #: Least seconds between two progress messages that do not change the stage.
 PROGRESS_SECONDS = 0.1
-_KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class LeaveError(BaseException):
@@ -95,7 +94,7 @@ class ChildJob:
         filename: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        if not _KIND.fullmatch(kind):
+        if not KIND.fullmatch(kind):
             raise ValueError(f"{kind!r} is no kind of artifact: letters, digits, '.', '_' and '-', 100 at most")
         if kind in self._kinds:
             raise ValueError(f"this job has an artifact of kind {kind!r} already")

@@ -6,11 +6,15 @@ agent never reads what a step made. This module is all that both sides import, a
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 #: Longest line that either side accepts, in bytes.
 LINE_BYTES = 1024 * 1024
+
+#: What may be a kind of artifact; it becomes part of an object's name.
+KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Form = Literal["json", "bytes", "file"]
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from shared import lifecycle
 from tests.agents import RESULTS, UPLOADS, Lab
 from tests.cloud import wait_for
@@ -116,19 +114,19 @@ def test_long_job_is_held(lab: Lab) -> None:
     assert (lab.folder / "log").read_text() == "wait\n"
 
 
-@pytest.mark.parametrize("overwrite", [True, False])
-def test_source_gone(lab: Lab, *, overwrite: bool) -> None:
-    """A job whose object was overwritten or deleted is superseded."""
-    job = lab.add("trial-copy", announce=0)
-    blob = lab.uploads.blob(lab.job(job).object)
-    if overwrite:
-        blob.upload_from_string(b"newer")
-    else:
-        blob.delete()
-    lab.announce(job)
+def test_source_gone(lab: Lab) -> None:
+    """A job whose object was overwritten or deleted is superseded, whatever its pipeline makes of that."""
+    overwritten, deleted, ignored = (
+        lab.add(pipeline, announce=0) for pipeline in ("trial-copy", "trial-copy", "trial-careless")
+    )
+    lab.uploads.blob(lab.job(overwritten).object).upload_from_string(b"newer")
+    for job in (deleted, ignored):
+        lab.uploads.blob(lab.job(job).object).delete()
+    lab.announce(overwritten, deleted, ignored)
     lab.start()
-    row = lab.wait_for_status(job, "superseded")
-    assert row.error == "The file was overwritten or deleted before it was processed."
+    for job in (overwritten, deleted, ignored):
+        row = lab.wait_for_status(job, "superseded")
+        assert row.error == "The file was overwritten or deleted before it was processed."
     lab.wait_until_acknowledged()
 
 
