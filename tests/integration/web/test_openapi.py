@@ -12,6 +12,8 @@ from services.web.app import describe
 from services.web.identity import ASSERTION_HEADER
 from tests.web import API, PUBLIC_URL, Web
 
+# Schemathesis draws from the random module inside its strategies, which Hypothesis dislikes.
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning")
 #: The same requests each time, so that a failure today is a failure tomorrow.
 steady = settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 DOCUMENT = describe(iap=True)
