@@ -118,6 +118,7 @@ def apply(connection: Connection, group: InstanceGroup, settings: Settings) -> P
     runs.lock_fleet(connection)
     seen = group.look()
     open_run, queue = runs.current(connection), read_backlog(connection)
+    runs.stop_latecomers(connection)
     todo = plan(open_run, queue, workers.alive(connection), seen, max_workers=settings.max_workers)
     if todo.target is not None:
         group.raise_to(todo.target)

@@ -101,6 +101,16 @@ def stop(connection: Connection, *, by: str, mode: StopMode) -> RunView | None:
     return current(connection)
 
 
+_STOP_LATECOMERS = text("""
+    UPDATE workers w SET state = 'leaving', stop_mode = r.stop_mode
+    FROM runs r WHERE r.ended_at IS NULL AND r.stopped_at IS NOT NULL AND w.state NOT IN ('leaving', 'gone')""")
+
+
+def stop_latecomers(connection: Connection) -> None:
+    """Tell workers to leave whose VM was still booting when the open run was stopped."""
+    connection.execute(_STOP_LATECOMERS)
+
+
 _NOTE_PROBLEM = text(
     "UPDATE runs SET problem = CAST(:problem AS text) WHERE ended_at IS NULL AND problem IS DISTINCT FROM CAST(:problem AS text)"
 )
