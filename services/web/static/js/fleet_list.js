@@ -13,6 +13,8 @@ const STATES = {
 };
 //: Seconds without a sign of life after which a worker is shown as silent.
 const SILENT = 20;
+//: Slots that a card keeps room for.
+const MOST_SLOTS = 6;
 
 export class FleetList {
   #list = document.getElementById("workers");
@@ -46,13 +48,14 @@ export class FleetList {
         { class: "worker-head" },
         icon("machine"),
         h("strong", { class: "worker-name", text: worker.instance, title: worker.id }),
-        view.state,
         view.age,
+        view.state,
         h("span", { class: "worker-where", text: `${worker.zone} · ${worker.machine_type}` }),
       ),
       view.jobs,
       view.rest,
     );
+    view.element.style.setProperty("--slots", Math.min(worker.slots, MOST_SLOTS));
     return view;
   }
 
