@@ -21,6 +21,7 @@ def configure(process: str, *, log_format: str = "auto", level: str = "INFO") ->
     json_lines = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _named(process),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info if json_lines else structlog.processors.StackInfoRenderer(),
     ]
@@ -35,7 +36,6 @@ def configure(process: str, *, log_format: str = "auto", level: str = "INFO") ->
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(processors=[_drop_meta, *render], foreign_pre_chain=shared)
@@ -43,6 +43,16 @@ def configure(process: str, *, log_format: str = "auto", level: str = "INFO") ->
     logging.basicConfig(
         handlers=[handler], level=max(logging.getLevelNamesMapping()[level], logging.WARNING), force=True
     )
+
+
+def _named(process: str) -> structlog.typing.Processor:
+    """Add the process's name to every event, from whichever thread."""
+
+    def add_process(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event.setdefault("process", process)
+        return event
+
+    return add_process
 
 
 def _console() -> structlog.dev.ConsoleRenderer:

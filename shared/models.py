@@ -84,8 +84,8 @@ def _enum(kind: type[enum.StrEnum]) -> Enum:
     )
 
 
-#: The owner as the indexes have it; '' for jobs that are everybody's.
-_OWNER_KEY = text("(CASE WHEN owner IS NULL THEN '' ELSE owner END)")
+#: The owner as the indexes have it; '' for jobs that are everybody's. Spaced as Postgres prints it, or Alembic sees a change.
+_OWNER_KEY = text("(\nCASE\n    WHEN owner IS NULL THEN ''::text\n    ELSE owner\nEND)")
 
 
 class Job(Base):
