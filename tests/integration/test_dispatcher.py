@@ -191,12 +191,14 @@ def test_a_quota_that_keeps_vms_from_starting_is_shown(cloud: Cloud) -> None:
         def told() -> str | None:
             cloud.publisher.publish(topic=topic, messages=[PubsubMessage(data=b"{}")])
             with cloud.engine.connect() as connection:
-                problem: str | None = connection.execute(text("SELECT problem FROM runs")).scalar_one()
+                problem: str | None = connection.execute(
+                    text("SELECT problem FROM runs WHERE ended_at IS NULL")
+                ).scalar_one()
             return problem
 
         assert "QUOTA" in wait_for(told, 30)
     finally:
         with cloud.engine.begin() as connection:
-            connection.execute(text("DELETE FROM runs"))
+            connection.execute(text("DELETE FROM runs WHERE ended_at IS NULL"))
         cloud.groups.resize(**names, size=0)  # type: ignore[arg-type]
         wait_for(lambda: not list(cloud.groups.list_managed_instances(**names)), 60)  # type: ignore[arg-type]

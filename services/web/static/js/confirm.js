@@ -9,5 +9,12 @@ export function confirmed({ title, text, yes }) {
   document.getElementById("confirm-yes").textContent = yes;
   dialog.returnValue = "no";
   dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((resolve) => {
+    const closed = () => {
+      if (dialog.open) return; // the event of the time before: it comes late, and the dialog is open again
+      dialog.removeEventListener("close", closed);
+      resolve(dialog.returnValue === "yes");
+    };
+    dialog.addEventListener("close", closed);
+  });
 }
