@@ -16,7 +16,7 @@ from tests.photos import large_photographs, photographs
 FOLDER = Path(__file__).parents[2] / "docs" / "img"
 SIZE: ViewportSize = {"width": 1280, "height": 900}
 #: How many jobs are done when the picture of the processing page is taken.
-DONE = 27
+DONE = 31
 
 
 def photographs_of_a_day(folder: Path) -> Path:
