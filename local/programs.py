@@ -96,7 +96,8 @@ def _preparations(site: Site, base: Environment) -> list[Program]:
         return Program(name, title, (*PYTHON, "-m", f"local.bootstrap.{name}", str(site.data_dir)), base, after)
 
     return [
-        preparation("database", "Database", "postgres"),
+        preparation("settings", "Settings"),
+        preparation("database", "Database", "postgres", "settings"),
         preparation("cloud", "Buckets and topics", "pubsub", "gcs"),
     ]
 

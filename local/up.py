@@ -186,7 +186,12 @@ async def _keep_house(logs: Logs, asked: asyncio.Event) -> None:
 def command(data_dir: Path, port: int, max_workers: int, dev_user: str) -> None:
     """Starts the whole of Spotmill on this machine, and stops it on Ctrl-C."""
     data_dir = data_dir.resolve()
-    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"the data directory {data_dir} cannot be made: {error.strerror}") from None
+    if not os.access(data_dir, os.W_OK):
+        raise click.ClickException(f"you may not write into the data directory {data_dir}")
     with only_one(data_dir) as lock:
         left = marked.kill(data_dir)
         if left:

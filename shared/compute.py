@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -119,7 +119,8 @@ def apply(connection: Connection, group: InstanceGroup, settings: Settings) -> P
     seen = group.look()
     open_run, queue = runs.current(connection), read_backlog(connection)
     runs.stop_latecomers(connection)
-    todo = plan(open_run, queue, workers.alive(connection), seen, max_workers=settings.max_workers)
+    known = workers.alive(connection)
+    todo = plan(open_run, queue, known, seen, max_workers=settings.max_workers)
     if todo.target is not None:
         group.raise_to(todo.target)
         log.info("fleet.raised", target=todo.target, before=seen.target)
@@ -130,7 +131,9 @@ def apply(connection: Connection, group: InstanceGroup, settings: Settings) -> P
         run = runs.close(connection, reason=todo.close, vm_hourly_usd=settings.vm_hourly_usd)
         log.info("run.closed", run=str(run), reason=todo.close)
     else:
-        runs.note_problem(connection, _problem_of(group, seen, todo, open_run))
+        runs.note_problem(
+            connection, _problem_of(group, seen, todo, open_run) or _silence_of(seen, known, open_run, settings)
+        )
     return todo
 
 
@@ -139,3 +142,11 @@ def _problem_of(group: InstanceGroup, seen: Group, todo: Plan, run: RunView | No
     if run is None or todo.target is not None or seen.target <= seen.created:
         return None
     return group.problem(since=run.started_at)
+
+
+def _silence_of(seen: Group, known: Sequence[workers.Alive], run: RunView | None, settings: Settings) -> str | None:
+    """Say that VMs exist whose worker never came up: they cost money and do nothing."""
+    silent = sorted(seen.instances - {worker.instance for worker in known})
+    if run is None or not silent or (datetime.now(UTC) - run.started_at).total_seconds() < settings.worker_boot_seconds:
+        return None
+    return f"No worker has reported from {', '.join(silent)}. Its console says why it does not start."

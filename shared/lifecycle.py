@@ -492,7 +492,7 @@ def supersede(connection: Connection, holds: Sequence[Hold], *, reason: str) -> 
 
 _SUPERSEDE_DELETED = text("""
     UPDATE jobs SET status = 'superseded', finished_at = now(), updated_at = now(),
-           error = 'The file was deleted before it was processed.'
+           error = 'The file was overwritten or deleted before it was processed.'
     WHERE bucket = :bucket AND object = :object AND generation = CAST(:generation AS bigint) AND status = 'queued'
     RETURNING id""")
 

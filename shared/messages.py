@@ -49,7 +49,7 @@ class IngestMessage(_Message):
     uri: str
     generation: int | None = Field(None, ge=1)
     pipeline: str | None = Field(None, min_length=1, max_length=100)
-    owner: str | None = Field(None, min_length=1, max_length=320)
+    owner: str | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)
     settings: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("uri")

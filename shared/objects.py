@@ -12,6 +12,8 @@ PIPELINE_METADATA = "pipeline"
 SETTINGS_METADATA = "settings"
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+#: The form of ``upload_name``.
+_UPLOAD = re.compile(r"\d{8}T\d{2}Z/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[^/]+")
 #: Endings that browsers and transfer tools give to files they have not finished.
 _UNFINISHED = (".part", ".partial", ".crdownload", ".tmp", ".gstmp", "_.gstmp")
 
@@ -50,8 +52,12 @@ def parse_uri(uri: str) -> ObjectName:
 
 
 def is_ignored(name: str) -> bool:
-    """Tell whether an object is no upload: a folder marker, or the unfinished file of a transfer tool."""
-    return name.endswith("/") or name.lower().endswith(_UNFINISHED) or "gcs.resumable" in name
+    """Tell whether an object is no upload: a folder marker, or the unfinished file of a transfer tool.
+
+    What came through our own doors is whole, whatever the person calls it.
+    """
+    unfinished = name.lower().endswith(_UNFINISHED) or "gcs.resumable" in name
+    return name.endswith("/") or (unfinished and not _UPLOAD.fullmatch(name))
 
 
 def safe_filename(filename: str) -> str:

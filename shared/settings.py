@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     database_user: str | None = Field(
         None, description="IAM database user (a service account without .gserviceaccount.com)."
     )
+    worker_boot_seconds: int = Field(
+        180, ge=1, description="A run whose VMs have not reported for this many seconds says so on the page."
+    )
     database_pool_size: int = Field(4, ge=1, le=50, description="Connections that one process keeps open at most.")
     database_timeout_seconds: float = Field(10, gt=0, description="Seconds to wait for a connection or a statement.")
 
@@ -64,6 +67,12 @@ class Settings(BaseSettings):
             raise ValueError("set either DATABASE_URL or SPOTMILL_DATABASE_INSTANCE")
         if self.database_instance is not None and self.database_user is None:
             raise ValueError("SPOTMILL_DATABASE_INSTANCE needs SPOTMILL_DATABASE_USER")
+        return self
+
+    @model_validator(mode="after")
+    def _backoff_grows(self) -> Self:
+        if self.backoff_max_seconds < self.backoff_seconds:
+            raise ValueError("SPOTMILL_BACKOFF_MAX_SECONDS must not be below SPOTMILL_BACKOFF_SECONDS")
         return self
 
     @property
@@ -124,7 +133,7 @@ class WorkerSettings(Settings):
         180, ge=1, description="Seconds without a due job after which a worker marks itself leaving."
     )
     preemption_notice_seconds: float = Field(
-        30, ge=0, description="Notice the VM template asks for, in seconds: 0, 30 or 120."
+        30, ge=0, description="Notice the VM template asks for, in seconds; Google gives 0, 30 or 120."
     )
     max_run_seconds: int = Field(24 * 3600, ge=1, description="Longest time one attempt may run, in seconds.")
     max_stall_seconds: int = Field(
@@ -141,11 +150,23 @@ class WorkerSettings(Settings):
     child_max_jobs: int = Field(200, ge=1, description="Jobs after which a warm pipeline process is replaced.")
     step_max_bytes: int = Field(5 * 1024**3, ge=1, description="Largest value one step may store, in bytes.")
 
+    @model_validator(mode="after")
+    def _renews_in_time(self) -> Self:
+        if 2 * self.renew_seconds > min(self.lease_seconds, self.ack_deadline_seconds):
+            raise ValueError(
+                "SPOTMILL_RENEW_SECONDS must be at most half of SPOTMILL_LEASE_SECONDS and SPOTMILL_ACK_DEADLINE_SECONDS"
+            )
+        return self
+
 
 class WebSettings(Settings):
     """What the web service needs besides."""
 
-    web_url: str = Field("http://127.0.0.1:8080", description="Origin under which browsers reach the web service.")
+    web_url: str = Field(
+        "http://127.0.0.1:8080",
+        pattern=r"^https?://[^/]+$",
+        description="Origin under which browsers reach the web service.",
+    )
     iap_audience: str | None = Field(None, description="Expected audience of the IAP assertion. Required in the cloud.")
     iap_keys_url: str = Field(
         "https://www.gstatic.com/iap/verify/public_key-jwk", description="Where the public keys of IAP are read."

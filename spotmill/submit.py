@@ -57,11 +57,28 @@ def command(sources: tuple[str, ...], pipeline: str | None, owner: str | None, s
         if not file.is_file():
             raise click.UsageError(f"{file} is no file")
     if messages:
+        _check(configured, messages)
         _publish(configured, messages)
     if files:
         upload = _uploader(configured, pipeline, owner, settings)
         for file in files:
             click.echo(f"{file} is {upload(file)}")
+
+
+def _check(configured: Settings, messages: list[IngestMessage]) -> None:
+    """Refuse objects that do not exist: the dispatcher could only drop them."""
+    from google.api_core.exceptions import Forbidden  # noqa: PLC0415 - not needed for files
+    from google.cloud.storage import Client  # noqa: PLC0415
+
+    client = Client(project=configured.project)
+    for target in (message.target for message in messages):
+        blob = client.bucket(target.bucket).blob(target.name, generation=target.generation)
+        try:
+            found = blob.exists(timeout=_DEADLINE_SECONDS)
+        except Forbidden as error:
+            raise click.ClickException(f"{target.uri} may not be read: {error.message}") from None
+        if not found:
+            raise click.ClickException(f"there is no object {target.uri}")
 
 
 def _publish(configured: Settings, messages: list[IngestMessage]) -> None:

@@ -60,7 +60,7 @@ def to_job(arrival: Arrival, offers: Sequence[Offer]) -> NewJob:
         try:
             jsonschema.validate(settings, offer.settings_schema)
         except jsonschema.ValidationError as invalid:
-            problem = f"The settings for {pipeline} are wrong: {invalid.message}."
+            problem = f"The settings for {pipeline} are wrong: {invalid.json_path}: {invalid.message}."
     return NewJob(
         bucket=resource.bucket,
         object=resource.name,

@@ -138,10 +138,11 @@ def test_no_job_for_folders_unfinished_files_and_results(cloud: Cloud, name: str
     """Folder markers, transfer tools' temporary names and the result bucket make no jobs."""
     result_bucket = cloud.settings.result_bucket
     assert post(cloud, finalized(cloud, "folder/", 1)) == 200
-    assert post(cloud, finalized(cloud, f"{name}.part", 1)) == 200
+    partial = f"incoming/{uuid.uuid4()}.jpg.part"
+    assert post(cloud, finalized(cloud, partial, 1)) == 200
     assert post(cloud, finalized(cloud, name, 1, bucket=result_bucket)) == 200
     assert not jobs(cloud, "folder/")
-    assert not jobs(cloud, f"{name}.part")
+    assert not jobs(cloud, partial)
     assert not jobs(cloud, name)
 
 
@@ -173,6 +174,12 @@ def test_what_is_no_event_of_ours_is_answered_and_logged(cloud: Cloud) -> None:
     tick = read_sample("pubsub-tick")
     source = {"ce-source": "//pubsub.googleapis.com/projects/p/topics/unheard-of"}
     assert post(cloud, SampleEvent(tick.headers | source, tick.body)) == 200
+
+
+def test_what_came_through_our_own_doors_is_whole(cloud: Cloud, name: str) -> None:
+    """A person's file becomes a job even if its name ends as transfer tools call their leftovers."""
+    upload(cloud, name.replace("photo.jpg", "holiday.tmp"))
+    wait_for(lambda: jobs(cloud, name.replace("photo.jpg", "holiday.tmp")))
 
 
 def test_a_quota_that_keeps_vms_from_starting_is_shown(cloud: Cloud) -> None:

@@ -63,7 +63,14 @@ def test_uploads_are_named_by_hour_and_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "ignored"), [("a/", True), ("a.jpg.part", True), ("a.crdownload", True), ("a.jpg", False)]
+    ("name", "ignored"),
+    [
+        ("a/", True),
+        ("a.jpg.part", True),
+        ("a.crdownload", True),
+        ("a.jpg", False),
+        (f"20251203T15Z/{uuid.UUID(int=5)}/a.tmp", False),
+    ],
 )
 def test_what_is_no_upload_is_ignored(name: str, ignored: bool) -> None:
     """Folder markers and unfinished files make no jobs."""

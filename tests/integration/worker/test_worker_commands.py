@@ -83,17 +83,21 @@ def test_submit_files(lab: Lab, database_url: str, servers: Servers, tmp_path: P
 
 
 def test_submit_objects(lab: Lab, database_url: str, servers: Servers) -> None:
-    """Objects are announced on the ingest topic."""
+    """Objects that exist are announced on the ingest topic, others are refused."""
     name = f"ingest-{uuid.uuid4().hex[:8]}"
     topic, subscription = f"projects/{PROJECT}/topics/{name}", f"projects/{PROJECT}/subscriptions/{name}"
     lab.publisher.create_topic(name=topic)
     lab.subscriber.create_subscription(name=subscription, topic=topic)
-    done = spotmill(
-        servers, database_url, "submit", "gs://media/a/song.flac", "--setting", "depth=high", SPOTMILL_INGEST_TOPIC=name
-    )
+    uri = f"gs://{UPLOADS}/{name}/song.flac"
+    submit = ("submit", uri, "--setting", "depth=high")
+    refused = spotmill(servers, database_url, *submit, SPOTMILL_INGEST_TOPIC=name)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"there is no object {uri}" in refused.stderr
+    lab.storage.bucket(UPLOADS).blob(f"{name}/song.flac").upload_from_string(b"fLaC")
+    done = spotmill(servers, database_url, *submit, SPOTMILL_INGEST_TOPIC=name)
     assert done.returncode == 0, done.stderr
     (message,) = lab.subscriber.pull(subscription=subscription, max_messages=2).received_messages
-    assert json.loads(message.message.data) == {"uri": "gs://media/a/song.flac", "settings": {"depth": "high"}}
+    assert json.loads(message.message.data) == {"uri": uri, "settings": {"depth": "high"}}
 
 
 @pytest.mark.parametrize(

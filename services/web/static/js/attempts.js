@@ -12,10 +12,11 @@ const MEANING = {
 
 export function showAttempts(section, job) {
   if (!section.firstChild) {
-    section.append(h("h2", { id: "attempts-title", text: "Attempts" }), h("p", { class: "empty-line", text: "No worker has taken it yet." }), h("ol", { class: "timeline" }));
+    section.append(h("h2", { id: "attempts-title", text: "Attempts" }), h("p", { class: "empty-line" }), h("ol", { class: "timeline" }));
   }
   const [, none, list] = section.children;
   none.hidden = job.attempts.length > 0;
+  none.textContent = job.status === "queued" ? "No worker has taken it yet." : "No worker ever took it.";
   keyed(list, [...job.attempts].sort((a, b) => b.attempt - a.attempt), {
     key: (attempt) => `${attempt.attempt} ${attempt.outcome}`,
     create: (attempt) => {

@@ -25,8 +25,8 @@ export class FleetList {
     const shown = [...alive, ...Array.from({ length: Math.min(ordered, 8) }, (_, n) => ({ id: `ordered-${n}`, state: "ordered" }))];
     keyed(this.#list, shown, { key: (worker) => worker.id, create: (worker) => this.#create(worker), update: this.#update });
     setHidden(document.getElementById("no-workers"), shown.length > 0);
-    const silent = alive.filter((worker) => worker.state === "busy").length;
-    setText(document.getElementById("fleet-sum"), alive.length ? `${plural(alive.length, "worker")}, ${silent} busy` : ordered ? "Starting" : "");
+    const busy = alive.filter((worker) => worker.jobs.length > 0).length;
+    setText(document.getElementById("fleet-sum"), alive.length ? `${plural(alive.length, "worker")}, ${busy} busy` : ordered ? "Starting" : "");
   }
 
   #create(worker) {
