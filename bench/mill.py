@@ -88,8 +88,10 @@ class Mill:
 
     def finished_seconds(self) -> list[float]:
         """When each job succeeded, in order, in seconds of the database's clock."""
-        rows = self.rows("SELECT extract(epoch FROM finished_at) AS t FROM jobs WHERE status = 'succeeded' ORDER BY 1")
-        return [float(row.t) for row in rows]
+        rows = self.rows(
+            "SELECT extract(epoch FROM finished_at) AS seconds FROM jobs WHERE status = 'succeeded' ORDER BY 1"
+        )
+        return [float(row.seconds) for row in rows]
 
 
 def copies(originals: Sequence[Path], folder: Path, count: int) -> list[Path]:

@@ -22,6 +22,7 @@ class Mill:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
+        self.word = uuid.uuid4().hex[:8]  #: for names of files, so that a search finds those of one test
 
     def get(self, path: str, **query: Any) -> Any:
         answer = requests.get(f"{self.cloud.web_url}/api/v1{path}", params=query, timeout=_SECONDS)

@@ -63,12 +63,12 @@ def test_contrast(watched: Watched, scheme: str) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_phone(watched: Watched, mill: Mill, scheme: str, shot: Callable[[Page, str], None]) -> None:
     """At 360 pixels nothing sticks out to the side, however long a name is."""
-    long_name = f"phone-{'long-' * 30}name.jpg"
-    ids = mill.record(long_name, "phone-short.jpg")
+    long_name = f"{mill.word}-{'long-' * 30}name.jpg"
+    ids = mill.record(long_name, f"{mill.word}-short.jpg")
     mill.fail(mill.take(ids[0]), "This picture was cut off, which the camera should have told. " * 3)
     context = watched.context(viewport=PHONE, color_scheme=scheme, has_touch=True)
     page = context.new_page()
-    for path in ("/?q=phone-", "/upload", f"/jobs/{ids[0]}", "/nowhere"):
+    for path in (f"/?q={mill.word}", "/upload", f"/jobs/{ids[0]}", "/nowhere"):
         page.goto(path)
         expect(page.locator("main")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
@@ -78,10 +78,10 @@ def test_phone(watched: Watched, mill: Mill, scheme: str, shot: Callable[[Page, 
 
 def test_names_and_landmarks(watched: Watched, mill: Mill) -> None:
     """Every control and picture has a name, ids are unique, and each page has one main heading and landmarks."""
-    (job,) = mill.record("names.jpg")
+    (job,) = mill.record(f"{mill.word}.jpg")
     context = watched.context()
     page = context.new_page()
-    for path in ("/?q=names", "/upload", f"/jobs/{job}"):
+    for path in (f"/?q={mill.word}", "/upload", f"/jobs/{job}"):
         page.goto(path)
         page.locator("main").wait_for()
         faults = page.evaluate("""() => {
@@ -125,8 +125,8 @@ def press_until(page: Page, selector: str, key: str = "Tab", most: int = 60) -> 
 
 def test_keyboard_only(watched: Watched, mill: Mill) -> None:
     """Run, stop and its question are done without a mouse, and the focus is always somewhere visible."""
-    mill.record("keyboard.jpg")
-    page = watched.page("/?q=keyboard")
+    mill.record(f"{mill.word}.jpg")
+    page = watched.page(f"/?q={mill.word}")
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Enter")

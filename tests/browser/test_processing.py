@@ -17,48 +17,48 @@ def row_of(page: Page, name: str) -> Locator:
 
 def test_filters_live_in_the_address(watched: Watched, mill: Mill) -> None:
     """Filters and search are in the address: reload, link and the back button show the same jobs."""
-    kept, failed = mill.record("filter-kept.jpg", "filter-failed.jpg")
+    kept, failed = mill.record(f"{mill.word}-kept.jpg", f"{mill.word}-failed.jpg")
     mill.fail(mill.take(failed), "This is no picture.")
     page = watched.page("/")
-    page.get_by_role("searchbox").fill("filter-")
+    page.get_by_role("searchbox").fill(f"{mill.word}-")
     expect(page.locator("#jobs tr")).to_have_count(2)
     page.locator("#counts").get_by_role("link", name="Failed").click()
     expect(page.locator("#jobs tr")).to_have_count(1)
-    expect(row_of(page, "filter-failed.jpg")).to_contain_text("This is no picture.")
-    assert page.url.endswith("/?status=failed&q=filter-")
+    expect(row_of(page, f"{mill.word}-failed.jpg")).to_contain_text("This is no picture.")
+    assert page.url.endswith(f"/?status=failed&q={mill.word}-")
     page.reload()
     expect(page.locator("#jobs tr")).to_have_count(1)
-    expect(page.get_by_role("searchbox")).to_have_value("filter-")
+    expect(page.get_by_role("searchbox")).to_have_value(f"{mill.word}-")
     expect(page.locator("#counts").get_by_role("link", name="Failed")).to_have_attribute("aria-current", "true")
     page.go_back()
     expect(page.locator("#jobs tr")).to_have_count(2)
     page.get_by_role("combobox", name="Pipeline").select_option("image")
-    assert page.url.endswith("/?pipeline=image&q=filter-")
-    page.get_by_role("searchbox").fill("filter-there is no such file")
+    assert page.url.endswith(f"/?pipeline=image&q={mill.word}-")
+    page.get_by_role("searchbox").fill(f"{mill.word}-there is no such file")
     expect(page.locator("#jobs-empty")).to_contain_text("No job matches")
     page.get_by_role("link", name="Show all jobs").click()
-    expect(row_of(page, "filter-kept.jpg")).to_be_visible()
+    expect(row_of(page, f"{mill.word}-kept.jpg")).to_be_visible()
     assert mill.get(f"/jobs/{kept}")["status"] == "queued"
 
 
 def test_cancel_and_retry(watched: Watched, mill: Mill) -> None:
     """A queued job is cancelled and queued again from its row, without losing the keyboard's place."""
-    mill.record("act-one.jpg", "act-two.jpg")
-    page = watched.page("/?q=act-")
-    row = row_of(page, "act-one.jpg")
-    row.get_by_role("button", name="Cancel act-one.jpg").click()
+    mill.record(f"{mill.word}-one.jpg", f"{mill.word}-two.jpg")
+    page = watched.page(f"/?q={mill.word}-")
+    row = row_of(page, f"{mill.word}-one.jpg")
+    row.get_by_role("button", name=f"Cancel {mill.word}-one.jpg").click()
     expect(row).to_contain_text("Cancelled")
-    expect(page.locator("#live")).to_have_text("act-one.jpg is cancelled.")
-    row.get_by_role("button", name="Retry act-one.jpg").click()
+    expect(page.locator("#live")).to_have_text(f"{mill.word}-one.jpg is cancelled.")
+    row.get_by_role("button", name=f"Retry {mill.word}-one.jpg").click()
     expect(row).to_contain_text("Queued")
-    expect(row.get_by_role("button", name="Cancel act-one.jpg")).to_be_focused()
+    expect(row.get_by_role("button", name=f"Cancel {mill.word}-one.jpg")).to_be_focused()
 
 
 def test_all_shown(watched: Watched, mill: Mill) -> None:
     """All jobs that a filter shows are cancelled or retried at once, after one question."""
-    names = [f"bulk-{number}.jpg" for number in range(12)]
+    names = [f"{mill.word}-{number}.jpg" for number in range(12)]
     mill.record(*names)
-    page = watched.page("/?status=queued&q=bulk-")
+    page = watched.page(f"/?status=queued&q={mill.word}-")
     expect(page.locator("#jobs tr")).to_have_count(12)
     page.get_by_role("button", name="Cancel all shown").click()
     dialog = page.get_by_role("dialog", name="Cancel 12 jobs?")
@@ -72,13 +72,13 @@ def test_all_shown(watched: Watched, mill: Mill) -> None:
     page.get_by_role("button", name="Retry all shown").click()
     page.get_by_role("dialog").get_by_role("button", name="Retry").click()
     expect(page.locator("#jobs-empty")).to_be_visible()
-    assert {job["status"] for job in mill.jobs("bulk-")} == {"queued"}
+    assert {job["status"] for job in mill.jobs(f"{mill.word}-")} == {"queued"}
 
 
 def test_more_jobs(watched: Watched, mill: Mill) -> None:
     """More than one page of jobs comes on request, and the focus goes to the first new one."""
-    mill.record(*(f"more-{number:03}.jpg" for number in range(70)))
-    page = watched.page("/?q=more-")
+    mill.record(*(f"{mill.word}-{number:03}.jpg" for number in range(70)))
+    page = watched.page(f"/?q={mill.word}-")
     expect(page.locator("#jobs tr")).to_have_count(50)
     page.get_by_role("button", name="Load more").click()
     expect(page.locator("#jobs tr")).to_have_count(70)
@@ -88,9 +88,9 @@ def test_more_jobs(watched: Watched, mill: Mill) -> None:
 
 def test_progress_by_itself(watched: Watched, mill: Mill, shot: Callable[[Page, str], None]) -> None:
     """Stage and progress move by themselves; the focus and the row stay where they are."""
-    (job,) = mill.record("live-one.jpg")
-    page = watched.page("/?q=live-")
-    row = row_of(page, "live-one.jpg")
+    (job,) = mill.record(f"{mill.word}-one.jpg")
+    page = watched.page(f"/?q={mill.word}-")
+    row = row_of(page, f"{mill.word}-one.jpg")
     row.get_by_role("link").focus()
     top = row.bounding_box()
     hold = mill.take(job)
@@ -134,15 +134,15 @@ def test_attempts(watched: Watched, mill: Mill, shot: Callable[[Page, str], None
 
 def test_errors_in_words(watched: Watched, mill: Mill) -> None:
     """What the server refuses is said in its words; a lost connection is said, and mended by itself."""
-    mill.record("errors.jpg")
-    page = watched.page("/?q=errors")
+    mill.record(f"{mill.word}.jpg")
+    page = watched.page(f"/?q={mill.word}")
     said = {"title": "Not now", "status": 503, "detail": "The budget is used up; an admin can raise it."}
 
     def refuse(route: Route) -> None:
         route.fulfill(status=409, content_type="application/problem+json", body=json.dumps(said))
 
     page.route("**/api/v1/jobs/*/cancel", refuse)
-    row_of(page, "errors.jpg").get_by_role("button", name="Cancel").click()
+    row_of(page, f"{mill.word}.jpg").get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("alert")).to_contain_text("The budget is used up")
     page.get_by_role("button", name="Dismiss").click()
     expect(page.get_by_role("alert")).to_have_count(0)
@@ -156,12 +156,12 @@ def test_errors_in_words(watched: Watched, mill: Mill) -> None:
 
 def test_hidden_tab_asks_nothing(watched: Watched, mill: Mill) -> None:
     """A tab that nobody sees asks nothing, and asks at once when it is seen again."""
-    mill.record("hidden.jpg")
+    mill.record(f"{mill.word}.jpg")
     context = watched.context()
     page = context.new_page()
     page.clock.install()
-    page.goto("/?q=hidden")
-    expect(row_of(page, "hidden.jpg")).to_be_visible()
+    page.goto(f"/?q={mill.word}")
+    expect(row_of(page, f"{mill.word}.jpg")).to_be_visible()
     asked: list[str] = []
     see = "yes => { Object.defineProperty(document, 'hidden', { value: !yes, configurable: true });"
     see += " document.dispatchEvent(new Event('visibilitychange')); }"

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import re
 import signal
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,11 @@ def photograph_of(path: Path, side: int) -> Path:
     noise = random.integers(0, 255, (side // 10, side // 10, 3), np.uint8)
     Image.fromarray(np.kron(noise, np.ones((10, 10, 1), np.uint8))).save(path)
     return path
+
+
+def fresh(folder: Path, name: str) -> Path:
+    """Name a file that no job has been made of yet."""
+    return folder / f"{uuid.uuid4().hex[:8]}-{name}"
 
 
 def row_of(page: Page, path: Path) -> Locator:
@@ -113,7 +119,7 @@ def test_killed_tab(
     profile: Callable[[], BrowserContext], mill: Mill, tmp_path: Path, shot: Callable[[Page, str], None]
 ) -> None:
     """A 300 MB picture whose tab dies half-way goes on where it stopped when it is chosen again, and is processed."""
-    path = photograph_of(tmp_path / "killed-tab.tif", 10_000)
+    path = photograph_of(fresh(tmp_path, "killed-tab.tif"), 10_000)
     size = path.stat().st_size
     assert size > 300_000_000
     context = profile()
@@ -148,7 +154,7 @@ def test_killed_tab(
 
 def test_killed_browser(profile: Callable[[], BrowserContext], mill: Mill, tmp_path: Path) -> None:
     """Not even a browser that is killed with -9 makes an upload start over."""
-    path = photograph_of(tmp_path / "killed-browser.tif", 4_000)
+    path = photograph_of(fresh(tmp_path, "killed-browser.tif"), 4_000)
     context = profile()
     page = context.new_page()
     first = Ranges(page)
@@ -178,7 +184,7 @@ def test_killed_browser(profile: Callable[[], BrowserContext], mill: Mill, tmp_p
 
 def test_pause_and_resume(watched: Watched, mill: Mill, tmp_path: Path, shot: Callable[[Page, str], None]) -> None:
     """A paused upload sends nothing; resumed, it goes on where it was."""
-    path = photograph_of(tmp_path / "paused.tif", 4_000)
+    path = photograph_of(fresh(tmp_path, "paused.tif"), 4_000)
     page = watched.page("/upload")
     ranges = Ranges(page)
     Line(page)
@@ -195,7 +201,7 @@ def test_pause_and_resume(watched: Watched, mill: Mill, tmp_path: Path, shot: Ca
 
 def test_cancel(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     """A cancelled upload leaves no object and no memory; retried, it starts anew."""
-    path = photograph_of(tmp_path / "cancelled.tif", 4_000)
+    path = photograph_of(fresh(tmp_path, "cancelled.tif"), 4_000)
     page = watched.page("/upload")
     ranges = Ranges(page)
     line = Line(page)
@@ -218,7 +224,7 @@ def test_cancel(watched: Watched, mill: Mill, tmp_path: Path) -> None:
 
 def test_chosen_twice(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     """A file that has arrived and is chosen again makes no second job, unless the person wants one."""
-    path = photograph_of(tmp_path / "twice.tif", 500)
+    path = photograph_of(fresh(tmp_path, "twice.tif"), 500)
     page = watched.page("/upload")
     page.set_input_files("#files", path)
     expect(row_of(page, path)).to_contain_text("Arrived")
@@ -233,7 +239,7 @@ def test_chosen_twice(watched: Watched, mill: Mill, tmp_path: Path) -> None:
 
 def test_connection_lost(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     """An upload whose connection breaks, because the storage is killed, goes on by itself where it was."""
-    path = photograph_of(tmp_path / "cut.tif", 4_000)
+    path = photograph_of(fresh(tmp_path, "cut.tif"), 4_000)
     page = watched.page("/upload")
     ranges = Ranges(page)
     Line(page)
@@ -248,7 +254,7 @@ def test_connection_lost(watched: Watched, mill: Mill, tmp_path: Path) -> None:
 
 def test_answer_lost(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     """A file whose arrival is never confirmed, because the answer is lost, is stored once and shown as arrived."""
-    path = photograph_of(tmp_path / "answer-lost.tif", 500)
+    path = photograph_of(fresh(tmp_path, "answer-lost.tif"), 500)
     page = watched.page("/upload")
     lost: list[str] = []
 
@@ -270,7 +276,7 @@ def test_answer_lost(watched: Watched, mill: Mill, tmp_path: Path) -> None:
 
 def test_offline(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     """Without a network new files wait; when it is back, they go on by themselves."""
-    path = photograph_of(tmp_path / "offline.tif", 500)
+    path = photograph_of(fresh(tmp_path, "offline.tif"), 500)
     page = watched.page("/upload")
     page.context.set_offline(True)
     page.set_input_files("#files", path)
@@ -285,8 +291,8 @@ def test_offline(watched: Watched, mill: Mill, tmp_path: Path) -> None:
 
 def test_signed_out(watched: Watched, mill: Mill, tmp_path: Path, shot: Callable[[Page, str], None]) -> None:
     """When the sign-in runs out, the upload under way goes on, the page asks to sign in, and the next file waits."""
-    path = photograph_of(tmp_path / "signed-out.tif", 4_000)
-    later = photograph_of(tmp_path / "later.tif", 400)
+    path = photograph_of(fresh(tmp_path, "signed-out.tif"), 4_000)
+    later = photograph_of(fresh(tmp_path, "later.tif"), 400)
     page = watched.page("/upload")
     Line(page)
     row = on_its_way(page, path, 0.2)
@@ -306,7 +312,7 @@ def test_signed_out(watched: Watched, mill: Mill, tmp_path: Path, shot: Callable
 
 def test_signed_url_expired(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     """A permission that ran out before the upload began is asked for again."""
-    path = photograph_of(tmp_path / "expired.tif", 500)
+    path = photograph_of(fresh(tmp_path, "expired.tif"), 500)
     page = watched.page("/upload")
     asked: list[str] = []
 
@@ -329,7 +335,7 @@ def test_signed_url_expired(watched: Watched, mill: Mill, tmp_path: Path) -> Non
 
 def test_dead_session(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     """An upload whose session is gone starts anew instead of failing."""
-    path = photograph_of(tmp_path / "dead-session.tif", 4_000)
+    path = photograph_of(fresh(tmp_path, "dead-session.tif"), 4_000)
     page = watched.page("/upload")
     with page.expect_response(lambda answer: answer.status == 201 and "location" in answer.headers) as began:
         line = Line(page)
@@ -345,7 +351,7 @@ def test_dead_session(watched: Watched, mill: Mill, tmp_path: Path) -> None:
 
 def test_file_that_changed(watched: Watched, tmp_path: Path) -> None:
     """A file that was changed after it was chosen is not sent half old, half new: the row says what to do."""
-    path = photograph_of(tmp_path / "changed.tif", 4_000)
+    path = photograph_of(fresh(tmp_path, "changed.tif"), 4_000)
     page = watched.page("/upload")
     Line(page)
     row = on_its_way(page, path, 0.3)

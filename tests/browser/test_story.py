@@ -24,7 +24,7 @@ COUNT_JUMPS = """
 def test_every_result_once(watched: Watched, mill: Mill, tmp_path: Path, shot: Callable[[Page, str], None]) -> None:
     """Dropped photographs become results, each exactly once, though one of two workers is taken away in the middle."""
     folder = tmp_path / "story"
-    named_photographs(folder, "story", COUNT)
+    named_photographs(folder, mill.word, COUNT)
     page = watched.page("/upload")
     page.add_init_script(COUNT_JUMPS)
     drop(page, folder)
@@ -32,8 +32,8 @@ def test_every_result_once(watched: Watched, mill: Mill, tmp_path: Path, shot: C
     shot(page, "upload-arrived")
 
     page.get_by_role("link", name="Process them").click()
-    page.get_by_role("searchbox").fill("story-")
-    wait_for(lambda: len(mill.jobs("story-")) == COUNT, what="a job for each photograph")
+    page.get_by_role("searchbox").fill(mill.word)
+    wait_for(lambda: len(mill.jobs(mill.word)) == COUNT, what="a job for each photograph")
     expect(page.locator("#run-line")).to_contain_text("wait for a run")
     expect(page.get_by_role("spinbutton", name="Workers")).to_have_value("2")
     page.get_by_role("button", name="Run").click()
@@ -52,7 +52,7 @@ def test_every_result_once(watched: Watched, mill: Mill, tmp_path: Path, shot: C
     shot(page, "processing-done")
     jumps = page.evaluate("window.jumps")
     assert jumps < 0.1
-    assert sorted(mill.sets_of_artifacts("story-")) == sorted((job["id"], 1, 1) for job in mill.jobs("story-"))
+    assert sorted(mill.sets_of_artifacts(mill.word)) == sorted((job["id"], 1, 1) for job in mill.jobs(mill.word))
 
     done.first.get_by_role("link").click()
     expect(page.locator(".job-now")).to_contain_text("Done")
