@@ -79,8 +79,9 @@ class Mill:
     def rest(self) -> None:
         """Bring the mill to rest: no queued job, no run, no worker."""
         for status in ("queued", "running"):
-            for job in self.get("/jobs", status=status, limit=200)["jobs"]:
-                self.post(f"/jobs/{job['id']}/cancel")
+            while jobs := self.get("/jobs", status=status, limit=200)["jobs"]:
+                for job in jobs:
+                    self.post(f"/jobs/{job['id']}/cancel")
         self.post("/runs/current/stop", {"mode": "now"})
         wait_for(self._is_over, 120, "the run is over")
 

@@ -146,10 +146,10 @@ def test_errors_in_words(watched: Watched, mill: Mill) -> None:
     expect(page.get_by_role("alert")).to_contain_text("The budget is used up")
     page.get_by_role("button", name="Dismiss").click()
     expect(page.get_by_role("alert")).to_have_count(0)
-    page.route("**/api/v1/queue", lambda route: route.abort())
+    page.route("**/api/v1/**", lambda route: route.abort())
     page.evaluate("dispatchEvent(new Event('online'))")
     expect(page.locator("#banners")).to_contain_text("The connection is lost")
-    page.unroute("**/api/v1/queue")
+    page.unroute("**/api/v1/**")
     expect(page.locator("#banners")).not_to_contain_text("The connection is lost")
     watched.forgive("Failed to load resource")
 

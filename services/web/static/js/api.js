@@ -30,8 +30,12 @@ export class Unreachable extends Error {
 /** Tells `change` whenever `state` becomes "ok", "lost" or "signed-out". */
 export const connection = new (class extends EventTarget {
   state = "ok";
+  #failed = -Infinity;
 
   become(state) {
+    // Of two calls at once one may fail: an answer to the other does not mean that all is well.
+    if (state !== "ok") this.#failed = performance.now();
+    else if (performance.now() - this.#failed < 1000) return;
     if (state === this.state) return;
     this.state = state;
     this.dispatchEvent(new Event("change"));
