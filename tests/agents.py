@@ -308,7 +308,10 @@ class Lab:
 
     def wait_for_stage(self, job: uuid.UUID, stage: str) -> None:
         """Wait until the pipeline has come so far."""
-        wait_for(lambda: self.job(job).stage == stage, 30, f"the pipeline is {stage}")
+        try:
+            wait_for(lambda: self.job(job).stage == stage, 30, f"the pipeline is {stage}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.job(job)}\n{self._logs()}") from None
 
     def wait_for_state(self, machine: Vm, *wanted: str, seconds: float = 30) -> Any:
         """Wait until the worker has one of these states; return its row."""

@@ -18,7 +18,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import compute_v1
 from google.cloud.pubsub_v1 import SubscriberClient
 from google.cloud.storage import Bucket, Client
-from google.pubsub_v1 import PublisherClient
+from google.pubsub_v1 import PublisherClient, PubsubMessage
 from sqlalchemy import Engine, create_engine
 
 from local.clients import publisher_of, subscriber_of
@@ -117,6 +117,10 @@ class Cloud:
 
     def topic(self, name: str) -> str:
         return f"projects/{self.settings.project}/topics/{name}"
+
+    def tick(self) -> None:
+        """Let a minute have passed: the dispatcher puts things right soon after."""
+        self.publisher.publish(topic=self.topic("spotmill-tick"), messages=[PubsubMessage(data=b"{}")])
 
     def pids(self) -> dict[str, int]:
         """Process ids of the running servers, by the names that their logs have."""

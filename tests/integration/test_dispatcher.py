@@ -193,10 +193,9 @@ def test_a_quota_that_keeps_vms_from_starting_is_shown(cloud: Cloud) -> None:
     }
     cloud.groups.resize(**names, size=3)  # type: ignore[arg-type]  # more than the local cloud has room for
     try:
-        topic = cloud.topic("spotmill-tick")
 
         def told() -> str | None:
-            cloud.publisher.publish(topic=topic, messages=[PubsubMessage(data=b"{}")])
+            cloud.tick()
             with cloud.engine.connect() as connection:
                 problem: str | None = connection.execute(
                     text("SELECT problem FROM runs WHERE ended_at IS NULL")

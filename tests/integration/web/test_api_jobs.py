@@ -5,9 +5,11 @@ import uuid
 import pytest
 import requests
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from shared.lifecycle import Hold, release
 from shared.models import Outcome
+from tests.cloud import wait_for
 from tests.web import ADMIN, API, Web
 
 
@@ -183,15 +185,20 @@ def test_a_failed_job_can_be_tried_again(web: Web) -> None:
 
 
 def test_a_retry_survives_pubsub_being_away(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The database is the truth: without Pub/Sub the job is queued all the same, for the next tick to announce."""
+    """The database is the truth: without Pub/Sub the job is queued all the same, and the next tick announces it."""
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:9")
     monkeypatch.setattr("shared.queue._DEADLINE_SECONDS", 1)
     ada = web.person(app=web.make())
     [job] = web.record(ada.email, "photo.jpg")
     web.fail(job, "Broken.")
-    assert ada.post(f"{API}/jobs/{job}/retry").status_code == 202
-    with web.cloud.engine.begin() as connection:
-        assert connection.scalar(text("SELECT published_at IS NULL FROM jobs WHERE id = :id"), {"id": job})
+    with capture_logs() as logs:
+        assert ada.post(f"{API}/jobs/{job}/retry").status_code == 202
+    assert [entry["event"] for entry in logs] == ["queue.publish_failed"]
+    assert ada.api(f"/jobs/{job}")["status"] == "queued"
+    web.cloud.tick()
+    with web.cloud.engine.connect() as connection:
+        announced = text("SELECT published_at > queued_at FROM jobs WHERE id = :id")
+        wait_for(lambda: connection.scalar(announced, {"id": job}), what="the tick announces it")
 
 
 def test_a_job_can_be_cancelled_once(web: Web) -> None:

@@ -91,7 +91,7 @@ def test_progress_is_live(lab: Lab) -> None:
     """Stage and progress can be seen while the job runs, long before the next renewal."""
     gate = lab.folder / "gate"
     job = lab.add("trial-wait", gate=gate)
-    machine = lab.start(renew_seconds=60, lease_seconds=120)
+    machine = lab.start(renew_seconds=60, lease_seconds=120, ack_deadline_seconds=120)
     lab.wait_for_stage(job, "waiting")
     assert lab.job(job).progress == 0.25
     lab.wait_for_state(machine, "busy")
