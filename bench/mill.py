@@ -15,6 +15,8 @@ from tests.cloud import Cloud, wait_for
 
 #: Uploads that go on side by side, as in the browser.
 _UPLOADS = 4
+#: How often an open page asks for news while something runs; asking all the time would take the workers' processors.
+_PAGE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,13 @@ class Mill:
         return counts
 
     def wait_until_over(self, timeout: float) -> dict[str, int]:
-        """Return the counts when no job is queued or running any more."""
+        """Watch as one open page does; return the counts when no job is queued or running any more."""
 
         def over() -> dict[str, int] | None:
             counts = self.counts()
             return None if counts["queued"] or counts["running"] else counts
 
-        return wait_for(over, timeout, "every job is over") or {}
+        return wait_for(over, timeout, "every job is over", pause_seconds=_PAGE_SECONDS) or {}
 
     def visible(self, name: str) -> bool:
         """Tell whether ``GET /jobs`` lists an object on its first page."""

@@ -413,23 +413,30 @@ def expire(connection: Connection, *, lease_seconds: float, most: int) -> list[H
     return [Hold(row.id, row.attempt) for row in rows]
 
 
-_HELD_BY = text("""
-    SELECT j.id, j.attempt, a.steps_stored FROM jobs j JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt
-    WHERE j.status = 'running' AND j.worker = :worker ORDER BY j.id""")
+_HELD_ON = text("""
+    SELECT j.id, j.attempt, a.steps_stored, w.id = :worker AS here
+    FROM jobs j JOIN workers w ON w.id = j.worker JOIN attempts a ON a.job_id = j.id AND a.attempt = j.attempt
+    WHERE j.status = 'running' AND w.instance = :instance ORDER BY j.id""")
 
 
-def recover(connection: Connection, worker: str, backoff: Backoff) -> tuple[set[Hold], dict[Hold, JobStatus]]:
-    """Settle what an agent of this same boot held when it died; return what was released and what was failed.
+def recover(
+    connection: Connection, instance: str, worker: str, backoff: Backoff
+) -> tuple[set[Hold], dict[Hold, JobStatus]]:
+    """Settle what agents before this one held on the same VM; return what was released and what was failed.
 
-    A job that had stored a step since is simply released; one that had not counts one failure, so that a file that
-    kills the agent cannot do so for ever.
+    What an earlier boot held is lost, and free before its lease runs out. Of this boot, a job that had stored a step
+    since is simply released; one that had not counts one failure, so that a file that kills the agent cannot do so
+    for ever.
     """
-    held = connection.execute(_HELD_BY, {"worker": worker}).all()
+    found = connection.execute(_HELD_ON, {"instance": instance, "worker": worker}).all()
+    orphans = [Hold(row.id, row.attempt) for row in found if not row.here]
+    held = [row for row in found if row.here]
     moved = [Hold(row.id, row.attempt) for row in held if row.steps_stored]
     stuck = [Failure(row.id, row.attempt, "The worker process died while it held this file.", permanent=False)
              for row in held if not row.steps_stored]  # fmt: skip
+    lost = release(connection, orphans, outcome=Outcome.LOST, reason="The VM lost its power and was started again.")
     released = release(connection, moved, outcome=Outcome.LOST, reason="The worker process died and came back.")
-    return released, fail(connection, stuck, backoff)
+    return lost | released, fail(connection, stuck, backoff)
 
 
 _CANCEL = text("""

@@ -56,7 +56,7 @@ def start(connection: Connection, *, by: str, workers: int) -> RunView:
 
 _CURRENT = text("""
     SELECT r.id, r.started_by, r.started_at, r.workers, r.stop_mode, r.stopped_by, r.stopped_at, r.ended_at, r.end_reason,
-           r.cost_usd, r.problem, run_jobs_done(r.started_at) AS jobs_done, run_vm_seconds(r.started_at) AS vm_seconds
+           r.cost_usd, r.problem, run_jobs_done(r.started_at) AS jobs_done, greatest(0, run_vm_seconds(r.started_at)) AS vm_seconds
     FROM runs r WHERE r.ended_at IS NULL""")
 
 _LATEST = text("""
@@ -123,8 +123,8 @@ def note_problem(connection: Connection, problem: str | None) -> None:
 
 _CLOSE = text("""
     UPDATE runs SET ended_at = now(), end_reason = :reason, jobs_done = run_jobs_done(started_at),
-           vm_seconds = run_vm_seconds(started_at),
-           cost_usd = run_vm_seconds(started_at) / 3600 * CAST(:hourly AS float8)
+           vm_seconds = greatest(0, run_vm_seconds(started_at)),
+           cost_usd = greatest(0, run_vm_seconds(started_at)) / 3600 * CAST(:hourly AS float8)
     WHERE ended_at IS NULL RETURNING id""")
 
 

@@ -37,22 +37,21 @@ _REGISTER = text("""
     INSERT INTO workers (id, instance, zone, boot_id, machine_type, slots, state)
     VALUES (:id, :instance, :zone, :boot_id, :machine_type, CAST(:slots AS bigint), 'starting')
     ON CONFLICT (id) DO UPDATE SET last_seen = now(), slots = excluded.slots,
-        state = CASE WHEN workers.state = 'leaving' THEN 'leaving' ELSE 'starting' END, ended_at = NULL, end_reason = NULL
-    RETURNING (xmax <> 0) AS again""")
+        state = CASE WHEN workers.state = 'leaving' THEN 'leaving' ELSE 'starting' END, ended_at = NULL, end_reason = NULL""")
 
 _EARLIER_BOOTS = text("""
     UPDATE workers SET state = 'gone', ended_at = last_seen, end_reason = 'The VM was started again.'
     WHERE instance = :instance AND id <> :id AND state <> 'gone'""")
 
 
-def register(connection: Connection, boot: Boot) -> bool:
-    """Write the row of this boot; earlier boots of the VM are over. Return True if an agent of this boot was here before."""
+def register(connection: Connection, boot: Boot) -> None:
+    """Write the row of this boot, or take it up again; earlier boots of the VM are over."""
     values = {
         "id": boot.id, "instance": boot.instance, "zone": boot.zone, "boot_id": boot.boot_id,
         "machine_type": boot.machine_type, "slots": boot.slots,
     }  # fmt: skip
     connection.execute(_EARLIER_BOOTS, {"instance": boot.instance, "id": boot.id})
-    return bool(connection.execute(_REGISTER, values).scalar_one())
+    connection.execute(_REGISTER, values)
 
 
 _HEARTBEAT = text("""

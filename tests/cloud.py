@@ -33,7 +33,9 @@ T = TypeVar("T")
 _LAUNCHES = count(1)
 
 
-def wait_for(condition: Callable[[], T | None], timeout: float = 20.0, what: str = "") -> T:
+def wait_for(
+    condition: Callable[[], T | None], timeout: float = 20.0, what: str = "", *, pause_seconds: float = POLL_SECONDS
+) -> T:
     """Return the first true value of ``condition``; fail, saying what it was last, after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while True:
@@ -42,7 +44,7 @@ def wait_for(condition: Callable[[], T | None], timeout: float = 20.0, what: str
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout:g} s: {what or condition}; last {value!r}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause_seconds)
 
 
 class Cloud:

@@ -95,9 +95,10 @@ class Agent:
         while True:
             try:
                 with self._engine.begin() as connection:
-                    if workers.register(connection, self._boot):
-                        released, failed = lifecycle.recover(connection, self._boot.id, backoff)
-                        log.warning("worker.recovered", released=len(released), failed=len(failed))
+                    workers.register(connection, self._boot)
+                    released, failed = lifecycle.recover(connection, self._boot.instance, self._boot.id, backoff)
+                if released or failed:
+                    log.warning("worker.recovered", released=len(released), failed=len(failed))
             except Exception as error:
                 if not away(error):
                     raise

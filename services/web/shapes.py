@@ -4,7 +4,16 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from shared.models import JobStatus, Outcome, StopMode, WorkerState
 
@@ -195,6 +204,20 @@ class Health(Shape):
     status: Literal["ok"]
 
 
+def in_words(expected: str) -> WrapValidator:
+    """Say what is expected where a pattern does not match: a person cannot read the pattern."""
+
+    def check(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            if any(e["type"] == "string_pattern_mismatch" for e in error.errors(include_url=False)):
+                raise ValueError(expected) from None
+            raise
+
+    return WrapValidator(check)
+
+
 def _whole(value: object) -> object:
     """Take 5.0 for 5, as JSON Schema does."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -209,9 +232,11 @@ class NewUpload(Wish):
     """A file that somebody wants to upload."""
 
     filename: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-    content_type: Annotated[str, StringConstraints(max_length=200, pattern=f"^({MEDIA_TYPE})?$")] = Field(
-        "", description="Media type as the browser knows it; empty: judged by the name."
-    )
+    content_type: Annotated[
+        str,
+        StringConstraints(max_length=200, pattern=f"^({MEDIA_TYPE})?$"),
+        in_words("This is no media type such as image/jpeg."),
+    ] = Field("", description="Media type as the browser knows it; empty: judged by the name.")
     size: Annotated[int, Field(ge=1, le=5 * 1024**4, description="Bytes."), BeforeValidator(_whole)]
     pipeline: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, text
 
-from shared import lifecycle
+from shared import lifecycle, workers
 from shared.lifecycle import Backoff, Claim, Completion, Failure, Hold, NewArtifact, NewJob, Recorded, Renewal
 from shared.models import JobStatus, Outcome
+from shared.workers import Boot
 
 PHOTO = NewJob("uploads", "a/photo.jpg", 1, "image", 1000, "image/jpeg", owner="ann@example.com")
 
@@ -231,12 +232,34 @@ def test_cancel_stops_queued_and_running_jobs_and_retry_queues_them(engine: Engi
 def test_an_agent_that_comes_back_counts_a_failure_only_without_a_step(engine: Engine) -> None:
     """Of two jobs of a dead agent, the one that had stored a step is released, the other fails once."""
     one, two = record(engine, PHOTO, replace(PHOTO, object="b.jpg"))
-    claims = {c.id: c for c in claim(engine, one.id, two.id)}
+    boot = Boot("vm-1", "us-central1-a", "bootbootboot", "e2-standard-2", 2)
+    claims = {c.id: c for c in claim(engine, one.id, two.id, worker=boot.id)}
     with engine.begin() as connection:
+        workers.register(connection, boot)
         lifecycle.renew(connection, [Renewal(one.id, 1, 0.1, "", steps_stored=1)], lease_seconds=40)
-        released, failed = lifecycle.recover(connection, "vm-1/boot", Backoff())
+        released, failed = lifecycle.recover(connection, boot.instance, boot.id, Backoff())
     assert released == {claims[one.id].hold}
     assert failed == {claims[two.id].hold: JobStatus.QUEUED}
+
+
+def test_a_vm_that_starts_again_frees_what_its_earlier_boot_held(engine: Engine) -> None:
+    """Nobody waits for the lease of a boot that is over; no failure is counted, and other VMs keep what is theirs."""
+    one, two = record(engine, PHOTO, replace(PHOTO, object="b.jpg"))
+    before, other, now = (
+        Boot(name, "us-central1-a", boot, "e2-standard-2", 1)
+        for name, boot in (("vm-1", "11111111"), ("vm-2", "22222222"), ("vm-1", "33333333"))
+    )
+    with engine.begin() as connection:
+        workers.register(connection, before)
+        workers.register(connection, other)
+    [held] = claim(engine, one.id, worker=before.id)
+    claim(engine, two.id, worker=other.id)
+    with engine.begin() as connection:
+        workers.register(connection, now)
+        assert lifecycle.recover(connection, now.instance, now.id, Backoff()) == ({held.hold}, {})
+        assert [row.id for row in workers.alive(connection)] == [other.id, now.id]
+    assert outcomes(engine, one.id) == ["lost"]
+    assert status(engine, two.id) == "running"
 
 
 def test_nothing_expires_while_the_database_is_young(engine: Engine) -> None:

@@ -117,6 +117,16 @@ def test_a_query_that_makes_no_sense_is_refused(client: FlaskClient, query: str)
     assert client.get(f"/?{query}").status_code == 422
 
 
+def test_a_pattern_is_put_in_words(client: FlaskClient) -> None:
+    """Who mistypes a state or a media type reads what is possible, not a regular expression."""
+    detail = client.get("/api/v1/jobs?status=bogus").get_json()["detail"]
+    states = "queued, running, succeeded, failed, cancelled, superseded"
+    assert detail == f"status: Name one or more states, separated by commas: {states}."
+    wish = b'{"filename": "a", "size": 1, "content_type": "image"}'
+    answer = client.post("/api/v1/uploads", data=wish, content_type="application/json")
+    assert answer.get_json()["detail"] == "content_type: This is no media type such as image/jpeg."
+
+
 @pytest.mark.parametrize(
     "headers",
     [

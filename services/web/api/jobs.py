@@ -12,7 +12,7 @@ from services.web.cursor import Cursor
 from services.web.job_detail import read_job
 from services.web.listing import API, Wanted, page_of_jobs
 from services.web.operations import Api, answer, caller
-from services.web.shapes import JobDetail, JobPage
+from services.web.shapes import JobDetail, JobPage, in_words
 from shared.models import JobStatus
 from shared.objects import ObjectName
 from shared.settings import WebSettings
@@ -22,7 +22,13 @@ _HIDDEN = "There is no such job, or it belongs to somebody else."
 _STATE = "|".join(JobStatus)
 #: Postgres cannot hold the character NUL in text.
 _NO_NUL = r"^[^\x00]*$"
-_Words = Annotated[str, StringConstraints(max_length=200, pattern=_NO_NUL)]
+_no_nul = in_words("This holds a NUL, which no name has.")
+_Words = Annotated[str, StringConstraints(max_length=200, pattern=_NO_NUL), _no_nul]
+_States = Annotated[
+    str,
+    StringConstraints(max_length=200, pattern=rf"^(({_STATE})(,({_STATE}))*)?$"),
+    in_words(f"Name one or more states, separated by commas: {', '.join(JobStatus)}."),
+]
 
 
 class JobsQuery(BaseModel):
@@ -30,12 +36,10 @@ class JobsQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    status: Annotated[str, StringConstraints(max_length=200, pattern=rf"^(({_STATE})(,({_STATE}))*)?$")] = Field(
-        "", description="States, separated by commas."
-    )
+    status: _States = Field("", description="States, separated by commas.")
     pipeline: _Words = ""
     q: _Words = Field("", description="Part of the file's name; one or two letters: how it begins.")
-    object: Annotated[str, StringConstraints(max_length=1024, pattern=_NO_NUL)] = Field(
+    object: Annotated[str, StringConstraints(max_length=1024, pattern=_NO_NUL), _no_nul] = Field(
         "", description="Only jobs of this upload, by its whole object name; q does not matter then."
     )
     cursor: _Words = Field("", description="next_cursor of the page before.")

@@ -114,6 +114,20 @@ def test_power_cut(lab: Lab, gate: Path) -> None:
     assert lab.outcomes(job) == ["lost", "succeeded"]
 
 
+def test_a_vm_that_boots_again_does_not_wait_for_its_old_lease(lab: Lab, gate: Path) -> None:
+    """The new boot frees what the old one held; its lease had minutes left."""
+    job = lab.add("trial-wait", gate=gate)
+    machine = lab.start(lease_seconds=600)
+    lab.wait_for_stage(job, "waiting")
+    machine.process.kill()
+    machine.process.wait()
+    gate.touch()
+    machine.boot()
+    row = lab.wait_for_status(job, "succeeded", tick=True)
+    assert row.failures == 0
+    assert lab.outcomes(job) == ["lost", "succeeded"]
+
+
 @pytest.mark.parametrize("pipeline", ["trial-wait", "trial-steps"])
 def test_agent_dies_on_the_same_boot(lab: Lab, gate: Path, pipeline: str) -> None:
     """An agent that died holding a job counts a failure when it comes back, unless the job had stored a step."""

@@ -6,7 +6,7 @@ import { showAttempts } from "./attempts.js";
 import { button, firstState, h, setAttribute, setHidden, setText } from "./dom.js";
 import { cancel, retry } from "./job_actions.js";
 import { doing, showActions } from "./job_table.js";
-import { announce, complain } from "./notices.js";
+import { announce, complain, inform } from "./notices.js";
 import { Poller } from "./poller.js";
 import { showResult } from "./result.js";
 import { setStatus, statusMark, statusWord } from "./status.js";
@@ -98,7 +98,7 @@ function showFacts() {
 async function act(action, said) {
   try {
     await action(job);
-    announce(said);
+    inform(said);
   } catch (error) {
     complain(error);
   }

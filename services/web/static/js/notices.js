@@ -5,13 +5,14 @@ import { h, icon } from "./dom.js";
 
 const place = document.getElementById("banners");
 const live = document.getElementById("live");
+const SECONDS_SHOWN = 8;
 
-/** Show a banner under a name; showing it again replaces it, null takes it away. */
+/** Show a banner under a name and return it; showing it again replaces it, null takes it away. */
 export function banner(name, content) {
   const old = place.querySelector(`[data-name="${name}"]`);
   if (!content) {
     old?.remove();
-    return;
+    return null;
   }
   const { kind, mark, text, action, dismiss = false } = content;
   const made = h(
@@ -26,12 +27,19 @@ export function banner(name, content) {
   );
   if (old) old.replaceWith(made);
   else place.append(made);
+  return made;
 }
 
 /** Say what an action of the person came to, when it went wrong. */
 export function complain(error) {
   if (error.name === "AbortError") return;
   banner("complaint", { kind: "error", mark: "failed", text: error.message, dismiss: true });
+}
+
+/** Say what an action of the person came to, when it went well; it goes away by itself. */
+export function inform(text) {
+  const shown = banner("done", { kind: "success", mark: "info", text, dismiss: true });
+  setTimeout(() => shown.remove(), SECONDS_SHOWN * 1000);
 }
 
 let spoken = "";

@@ -8,7 +8,7 @@ import { Filters, filterQuery } from "./filters.js";
 import { FleetList } from "./fleet_list.js";
 import { cancel, retry, toAll } from "./job_actions.js";
 import { emptyWords, JobTable } from "./job_table.js";
-import { announce, complain } from "./notices.js";
+import { announce, complain, inform } from "./notices.js";
 import { Poller } from "./poller.js";
 import { RunPanel } from "./run_panel.js";
 import { canCancel, canRetry } from "./status.js";
@@ -114,7 +114,7 @@ function tell(before, after) {
 async function act(action, job, said) {
   try {
     await action(job);
-    announce(said);
+    inform(said);
   } catch (error) {
     complain(error);
   }
@@ -129,7 +129,7 @@ async function actOnShown(action, can, words) {
   const sure = await confirmed({ title: words.title(plural(chosen.length, "job")), text: words.text, yes: words.yes });
   if (!sure) return;
   const { done, failure } = await toAll(chosen, action);
-  announce(`${plural(done, "job")} ${words.done}.`);
+  inform(`${plural(done, "job")} ${words.done}.`);
   if (failure) complain(failure);
   await poller.now();
 }

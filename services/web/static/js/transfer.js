@@ -31,6 +31,7 @@ export class Transfer {
   moved = 0; // bytes that this page has sent, for the speed
   resumedAt = 0;
   note = "";
+  refused = false; // nothing can be done about it but choosing another file
   key = null;
 
   #abort = null;
@@ -94,8 +95,9 @@ export class Transfer {
     await forget(this.key);
   }
 
-  /** Give up for a reason that is known before anything is sent. */
+  /** Give up for a reason that is known before anything is sent, and that trying again cannot mend. */
   refuse(reason) {
+    this.refused = true;
     this.#become("failed", reason);
   }
 

@@ -61,7 +61,7 @@ export class TransferRow {
     const { over } = this.transfer;
     setHidden(this.pause, over || state === "paused");
     setHidden(this.resume, state !== "paused");
-    setHidden(this.retry, !["failed", "cancelled", "already"].includes(state));
+    setHidden(this.retry, this.transfer.refused || !["failed", "cancelled", "already"].includes(state));
     setHidden(this.cancel, over);
     if (state === "already") {
       setAttribute(this.retry, "title", "Upload it again");

@@ -121,7 +121,7 @@ function onPause(transfer) {
 
 function onResume(transfer) {
   transfer.resume();
-  if (fits(transfer)) queue.add([transfer]);
+  queue.add([transfer]);
 }
 
 function onCancel(transfer) {
