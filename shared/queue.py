@@ -7,7 +7,7 @@ from google.cloud.pubsub_v1.types import BatchSettings
 from sqlalchemy import Engine
 
 from shared import lifecycle
-from shared.lifecycle import Pending
+from shared.jobs import Pending
 from shared.messages import JobMessage
 from shared.settings import Settings
 

@@ -25,7 +25,7 @@ from sqlalchemy import Engine, text
 from local.clients import publisher_of, subscriber_of
 from local.metadata import Facts, MetadataServer
 from shared import lifecycle
-from shared.lifecycle import NewJob
+from shared.jobs import NewJob
 from shared.messages import JobMessage
 from tests.cloud import wait_for
 

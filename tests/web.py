@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from services.web.app import create_app
 from services.web.identity import ASSERTION_HEADER
 from shared import lifecycle
-from shared.lifecycle import Claim, Completion, Failure, NewArtifact, NewJob
+from shared.jobs import Backoff, Claim, Completion, Failure, NewArtifact, NewJob
 from shared.settings import WebSettings
 from tests.cloud import Cloud
 from tests.iap import AUDIENCE, Iap
@@ -108,7 +108,7 @@ class Web:
         """Fail a job for good."""
         [claim] = self.claim(job)
         with self.cloud.engine.begin() as connection:
-            lifecycle.fail(connection, [Failure(job, claim.attempt, reason, permanent=True)], lifecycle.Backoff())
+            lifecycle.fail(connection, [Failure(job, claim.attempt, reason, permanent=True)], Backoff())
 
     def result(self, kind: str, body: bytes, content_type: str, filename: str) -> NewArtifact:
         """Store a result file, about to be published."""

@@ -12,7 +12,7 @@ import structlog
 
 from shared import lifecycle, workers
 from shared.database import away, open_engine
-from shared.lifecycle import Backoff
+from shared.jobs import Backoff
 from shared.models import StopMode, WorkerState
 from shared.settings import WorkerSettings
 from shared.workers import Boot, Orders

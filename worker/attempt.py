@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 import structlog
 
-from shared.lifecycle import Completion, NewArtifact
+from shared.jobs import Completion, NewArtifact
 from shared.objects import attempt_prefix, safe_filename
 from shared.settings import WorkerSettings
 from worker.child.messages import (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
-from shared.lifecycle import Claim, Completion, Failure, Hold, Renewal
+from shared.jobs import Claim, Completion, Failure, Hold, Renewal
 from worker.process import ChildProcess
 
 #: How long what is ready may wait for more of its kind, so that one round trip serves them all. No person notices.

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared import lifecycle
 from shared.database import away
-from shared.lifecycle import Claim
+from shared.jobs import Claim
 from shared.messages import JobMessage, MalformedError
 from shared.settings import WorkerSettings
 from worker.holding import Held, Holding

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared import lifecycle
 from shared.database import away, refused
-from shared.lifecycle import Backoff, Completion, Failure, Hold
+from shared.jobs import Backoff, Completion, Failure, Hold
 from shared.models import Outcome
 from shared.settings import WorkerSettings
 from worker.holding import TOGETHER_SECONDS, Ending, Fenced, Held, Holding, Released, Superseded

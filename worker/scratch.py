@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from shared.lifecycle import Claim
+from shared.jobs import Claim
 from shared.objects import safe_filename
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from shared import queue
 from shared.compute import InstanceGroup
 from shared.database import open_engine
-from shared.lifecycle import Pending
+from shared.jobs import Pending
 from shared.settings import DispatcherSettings
 
 

@@ -10,7 +10,7 @@ from google.cloud.storage import Blob
 
 from services.dispatcher.backends import Backends
 from shared import lifecycle
-from shared.lifecycle import NewJob, Recorded
+from shared.jobs import NewJob, Recorded
 from shared.messages import MalformedError, StorageObject
 from shared.objects import is_ignored
 from shared.routing import Offer, installed_offers, route

@@ -18,7 +18,8 @@ from services.web.links import Links
 from services.web.problems import unavailable
 from services.web.views import Person
 from shared.database import acting_as, open_engine
-from shared.lifecycle import Pending, mark_published
+from shared.jobs import Pending
+from shared.lifecycle import mark_published
 from shared.settings import SettingsError, WebSettings
 from shared.signing import UrlSigner, signing_credentials
 

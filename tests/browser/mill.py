@@ -9,7 +9,7 @@ from google.pubsub_v1.types import PubsubMessage
 from sqlalchemy import text
 
 from shared import lifecycle
-from shared.lifecycle import Backoff, Completion, Failure, Hold, NewJob, Renewal
+from shared.jobs import Backoff, Completion, Failure, Hold, NewJob, Renewal
 from shared.models import Outcome
 from tests.cloud import Cloud, wait_for
 from tests.photos import photographs

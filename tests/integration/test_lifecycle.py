@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from shared import lifecycle, workers
-from shared.lifecycle import Backoff, Claim, Completion, Failure, Hold, NewArtifact, NewJob, Recorded, Renewal
+from shared.jobs import Backoff, Claim, Completion, Failure, Hold, NewArtifact, NewJob, Recorded, Renewal
 from shared.models import JobStatus, Outcome
 from shared.workers import Boot
 

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, text
 
 from shared import lifecycle
-from shared.lifecycle import NewJob
+from shared.jobs import NewJob
 from shared.migrate import config, migrate
 from shared.models import Base
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
-from shared.lifecycle import Claim
+from shared.jobs import Claim
 from worker import scratch
 from worker.child.messages import Done, Limits
 from worker.holding import AbandonedError, Fenced, Held, Holding, Released, clean

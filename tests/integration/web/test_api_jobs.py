@@ -7,7 +7,8 @@ import requests
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from shared.lifecycle import Hold, release
+from shared.jobs import Hold
+from shared.lifecycle import release
 from shared.models import Outcome
 from tests.cloud import wait_for
 from tests.web import ADMIN, API, Web
