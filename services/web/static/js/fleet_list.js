@@ -47,7 +47,7 @@ export class FleetList {
         "div",
         { class: "worker-head" },
         icon("machine"),
-        h("strong", { class: "worker-name", text: worker.instance, title: worker.id }),
+        workerName(worker),
         view.state,
         view.age,
         h("span", { class: "worker-where", text: `${worker.zone} · ${worker.machine_type}` }),
@@ -71,6 +71,12 @@ export class FleetList {
     const rest = { starting: "Starting its pipelines", idle: "Looks for jobs", leaving: "Takes no more jobs" }[worker.state] ?? "";
     setText(view.rest, held.length ? "" : rest || "Between two jobs");
   }
+}
+
+/** All names of a group begin alike: where there is no room, the beginning is what is cut. */
+function workerName({ instance, id }) {
+  const tail = instance.lastIndexOf("-");
+  return h("strong", { class: "worker-name", title: id }, h("span", { text: instance.slice(0, tail) }), h("span", { text: instance.slice(tail) }));
 }
 
 function createHeld(job) {
