@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from shared import runs, workers
 from shared.backlog import read_backlog
-from shared.fleet import Group, Plan, plan
+from shared.fleet import Group, Plan, plan, silence
 from shared.runs import RunView
 from shared.settings import Settings
 
@@ -132,7 +132,9 @@ def apply(connection: Connection, group: InstanceGroup, settings: Settings) -> P
         log.info("run.closed", run=str(run), reason=todo.close)
     else:
         runs.note_problem(
-            connection, _problem_of(group, seen, todo, open_run) or _silence_of(seen, known, open_run, settings)
+            connection,
+            _problem_of(group, seen, todo, open_run)
+            or silence(open_run, known, seen, datetime.now(UTC), boot_seconds=settings.worker_boot_seconds),
         )
     return todo
 
@@ -142,11 +144,3 @@ def _problem_of(group: InstanceGroup, seen: Group, todo: Plan, run: RunView | No
     if run is None or todo.target is not None or seen.target <= seen.created:
         return None
     return group.problem(since=run.started_at)
-
-
-def _silence_of(seen: Group, known: Sequence[workers.Alive], run: RunView | None, settings: Settings) -> str | None:
-    """Say that VMs exist whose worker never came up: they cost money and do nothing."""
-    silent = sorted(seen.instances - {worker.instance for worker in known})
-    if run is None or not silent or (datetime.now(UTC) - run.started_at).total_seconds() < settings.worker_boot_seconds:
-        return None
-    return f"No worker has reported from {', '.join(silent)}. Its console says why it does not start."

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from shared.models import WorkerState
 from shared.runs import RunView
@@ -71,3 +72,16 @@ def plan(run: RunView | None, backlog: Backlog, workers: Sequence[Alive], group:
     if run is not None and not remaining and (stopped or backlog.open == 0):
         close = "stopped" if stopped else "finished"
     return Plan(target if target > group.target else None, delete, close)
+
+
+def silence(
+    run: RunView | None, workers: Sequence[Alive], group: Group, now: datetime, *, boot_seconds: float
+) -> str | None:
+    """Say that VMs exist whose worker never came up, or dies again and again: they cost money and do nothing."""
+    latest = now - timedelta(seconds=boot_seconds)
+    if run is None or run.started_at > latest:
+        return None
+    if silent := sorted(group.instances - {worker.instance for worker in workers}):
+        return f"No worker has reported from {', '.join(silent)}. Its console says why it does not start."
+    stuck = sorted(w.instance for w in workers if w.state is WorkerState.STARTING and w.started_at < latest)
+    return f"The worker on {', '.join(stuck)} does not come up. Its console says why." if stuck else None

@@ -15,6 +15,8 @@ from sqlalchemy import Connection, text
 
 from shared.jobs import Backoff, Claim, Completion, Failure, Hold, NewJob, Pending, Recorded, Renewal
 from shared.models import JobStatus, Outcome
+from shared.objects import ObjectName
+from shared.routing import UNROUTED
 
 
 def _rows(items: Iterable[Any]) -> dict[str, str]:
@@ -73,6 +75,21 @@ def record(connection: Connection, jobs: Sequence[NewJob]) -> list[Recorded]:
         Recorded(row.id, JobStatus(row.status), row.attempt, row.published_at, row.id in new)
         for row in connection.execute(_READ_RECORDED, rows)
     ]
+
+
+_CONTENT_TYPES = text("""
+    SELECT DISTINCT ON (r.n) r.n, j.content_type
+    FROM ROWS FROM (jsonb_to_recordset(CAST(:rows AS jsonb)) AS (bucket text, name text, generation bigint))
+         WITH ORDINALITY AS r(bucket, name, generation, n)
+    JOIN jobs j ON j.bucket = r.bucket AND j.object = r.name AND j.generation = r.generation
+    ORDER BY r.n, j.created_at""")
+
+
+def content_types(connection: Connection, objects: Sequence[ObjectName]) -> dict[ObjectName, str]:
+    """Return the content types under which objects are recorded; those that are not are left out."""
+    if not objects:
+        return {}
+    return {objects[row.n - 1]: row.content_type for row in connection.execute(_CONTENT_TYPES, _rows(objects))}
 
 
 _MARK_PUBLISHED = text("""
@@ -326,6 +343,20 @@ def cancel(connection: Connection, ids: Sequence[uuid.UUID], *, reason: str) -> 
     """Stop jobs that are queued or running; their workers notice at the next renewal. Return those that were."""
     rows = connection.execute(_CANCEL, {"ids": "{" + ",".join(map(str, ids)) + "}", "reason": reason})
     return set(rows.scalars())
+
+
+_REROUTE = text("""
+    UPDATE jobs SET pipeline = :pipeline, updated_at = now()
+    WHERE id = CAST(:id AS uuid) AND status = 'failed' AND pipeline = :unrouted
+      AND NOT EXISTS (SELECT FROM jobs other WHERE other.pipeline = :pipeline AND
+                      (other.bucket, other.object, other.generation) = (jobs.bucket, jobs.object, jobs.generation))
+    RETURNING id""")
+
+
+def reroute(connection: Connection, job: uuid.UUID, pipeline: str) -> bool:
+    """Give a job that no pipeline accepted to one that does now; False if the object has a job there already."""
+    values = {"id": str(job), "pipeline": pipeline, "unrouted": UNROUTED}
+    return connection.execute(_REROUTE, values).one_or_none() is not None
 
 
 _RETRY = text("""

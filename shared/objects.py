@@ -62,8 +62,10 @@ def is_ignored(name: str) -> bool:
 
 def safe_filename(filename: str) -> str:
     """Make a file name that is safe in object names, headers and on every file system, and still readable."""
-    base = unicodedata.normalize("NFC", filename).replace("\\", "/").rsplit("/", 1)[-1]
-    base = re.sub(r"[\x00-\x1f\x7f\"#%&*:;<>?\[\]^`{|}]", "_", base)
+    base = unicodedata.normalize("NFC", filename).rsplit("/", 1)[-1]
+    if re.match(r"[A-Za-z]:\\", base):
+        base = base.rsplit("\\", 1)[-1]
+    base = re.sub(r"[\x00-\x1f\x7f\"#%&*:;<>?\[\\\]^`{|}]", "_", base)
     base = re.sub(r"\s+", " ", base).strip(" .")
     stem, dot, extension = base.rpartition(".")
     if not dot or len(extension.encode()) > 16:

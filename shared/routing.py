@@ -11,7 +11,9 @@ from shared.models import PipelineRow
 
 #: Pipeline name of objects that none accepts; they are recorded as failed, so that people see why.
 UNROUTED = "none"
-_GENERIC = ("application/octet-stream", "binary/octet-stream", "")
+#: What is said of a file of which nobody knows what it is.
+UNKNOWN_TYPE = "application/octet-stream"
+_GENERIC = (UNKNOWN_TYPE, "binary/octet-stream", "")
 #: Types that the standard table does not know on every machine.
 _EXTRA = {
     ".avif": "image/avif",
@@ -44,7 +46,7 @@ def content_type_of(claimed: str, name: str) -> str:
     if plain not in _GENERIC:
         return plain
     ending = "." + name.rsplit(".", 1)[-1].lower()
-    return _EXTRA.get(ending) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return _EXTRA.get(ending) or mimetypes.guess_type(name)[0] or UNKNOWN_TYPE
 
 
 def route(offers: Sequence[Offer], *, asked: str | None, content_type: str, name: str) -> tuple[str, str | None]:
@@ -58,6 +60,8 @@ def route(offers: Sequence[Offer], *, asked: str | None, content_type: str, name
     for offer in offers:
         if offer.takes(kind):
             return offer.name, None
+    if kind == UNKNOWN_TYPE:
+        return UNROUTED, "Nobody says what this file is, and its first bytes do not tell. Choose a pipeline for it."
     return UNROUTED, f"No installed pipeline accepts {kind} files."
 
 

@@ -1,11 +1,9 @@
 """The agent of one VM: brings the parts up, follows orders, and leaves in good order when the VM is taken."""
 
 import os
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 
 import structlog
@@ -111,8 +109,7 @@ class Agent:
 
     def _open_slots(self) -> None:
         settings = self._settings
-        root = Path(settings.scratch_dir or tempfile.gettempdir()) / "spotmill" / self._boot.instance
-        scratch.clear(root)
+        root = scratch.root(settings.scratch_dir, self._boot.instance)
         uploads = 2 * settings.worker_slots + 2
         bench = Bench(
             settings=settings,

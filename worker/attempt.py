@@ -102,6 +102,7 @@ class Attempt:
             fit = said is not None
             if isinstance(said, Done) and self._leaving is None:
                 result = said.result
+                held.advance(held.progress, "Storing the results")
             else:
                 ending = self._judge(said)
         except AbandonedError:

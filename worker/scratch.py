@@ -6,6 +6,7 @@ Files that the child names are opened here, without following a link out of ``wo
 import os
 import shutil
 import stat
+import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,11 +18,21 @@ class ForeignFileError(Exception):
     """The child named a file that is not its own."""
 
 
-def clear(root: Path) -> None:
-    """Make the directory of this worker, without what an agent before this one left in it."""
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True, exist_ok=True)
-    root.chmod(0o711)  # the child's user may pass, not look around
+def root(place: str | None, instance: str) -> Path:
+    """Make the directory of this worker, without what an agent before this one left in it.
+
+    Raises:
+        PermissionError: somebody else has made a directory of that name in ``place``.
+    """
+    ours = Path(place or tempfile.gettempdir()) / f"spotmill-{os.getuid()}"
+    ours.mkdir(0o711, parents=True, exist_ok=True)
+    if ours.is_symlink() or ours.stat().st_uid != os.getuid():
+        raise PermissionError(f"{ours} belongs to somebody else; set SPOTMILL_SCRATCH_DIR")
+    made = ours / instance
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(exist_ok=True)
+    made.chmod(0o711)  # the child's user may pass, not look around
+    return made
 
 
 class Scratch:

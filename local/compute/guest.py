@@ -122,4 +122,5 @@ def main() -> None:
         ctypes.CDLL(None).prctl(*(ctypes.c_ulong(value) for value in (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)))
     scratch, *command = sys.argv[1:]
     os.chdir(scratch)
+    os.environ["TMPDIR"] = scratch  # a machine has a disk of its own, which goes when it goes
     Guest(command).run()

@@ -1,7 +1,7 @@
 """From objects to recorded and published jobs; the one way in, whoever announces the object."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jsonschema
@@ -9,11 +9,12 @@ import structlog
 from google.cloud.storage import Blob
 
 from services.dispatcher.backends import Backends
+from services.dispatcher.recognition import recognise
 from shared import lifecycle
 from shared.jobs import NewJob, Recorded
 from shared.messages import MalformedError, StorageObject
 from shared.objects import is_ignored
-from shared.routing import Offer, installed_offers, route
+from shared.routing import UNKNOWN_TYPE, Offer, installed_offers, route
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ def resource_of(blob: Blob) -> StorageObject:
         name=blob.name,
         generation=blob.generation,
         size_bytes=blob.size,
-        content_type=blob.content_type or "application/octet-stream",
+        content_type=blob.content_type or UNKNOWN_TYPE,
         crc32c=blob.crc32c,
         metadata=blob.metadata or {},
     )
@@ -51,7 +52,7 @@ def to_job(arrival: Arrival, offers: Sequence[Offer]) -> NewJob:
     except MalformedError as malformed:
         problem = str(malformed)
     else:
-        problem = None
+        problem = None if resource.size_bytes else "The file is empty."
     pipeline, unroutable = route(
         offers, asked=arrival.pipeline or resource.pipeline, content_type=resource.content_type, name=resource.name
     )
@@ -71,7 +72,7 @@ def to_job(arrival: Arrival, offers: Sequence[Offer]) -> NewJob:
         crc32c=resource.crc32c,
         owner=(arrival.owner or resource.owner or "").lower() or None,
         settings=settings,
-        error=unroutable or problem,
+        error=problem or unroutable,
     )
 
 
@@ -86,6 +87,8 @@ def take_in(backends: Backends, arrivals: Sequence[Arrival]) -> list[Recorded]:
     ]
     if not wanted:
         return []
+    resources = recognise(backends, [a.resource for a in wanted])
+    wanted = [replace(a, resource=resource) for a, resource in zip(wanted, resources, strict=True)]
     with backends.engine.begin() as connection:
         offers = installed_offers(connection)
         recorded = lifecycle.record(connection, [to_job(a, offers) for a in wanted])

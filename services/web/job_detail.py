@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from pathlib import PurePosixPath
 
 from sqlalchemy import Connection, select
 
@@ -62,10 +63,23 @@ def read_artifact(connection: Connection, artifact_id: uuid.UUID, *, attachment:
     """
     artifact = models.Artifact
     row = connection.execute(
-        select(artifact.bucket, artifact.object, artifact.generation, artifact.content_type, artifact.filename).where(
-            artifact.id == artifact_id
+        select(
+            artifact.bucket,
+            artifact.object,
+            artifact.generation,
+            artifact.content_type,
+            artifact.filename,
+            models.Job.object.label("source"),
         )
+        .join(models.Job, models.Job.id == artifact.job_id)
+        .where(artifact.id == artifact_id)
     ).one_or_none()
     if row is None:
         raise not_found("file")
-    return Target(row.bucket, row.object, row.generation, row.content_type, row.filename, attachment)
+    filename = _saved_as(row.source, row.filename) if attachment else row.filename
+    return Target(row.bucket, row.object, row.generation, row.content_type, filename, attachment)
+
+
+def _saved_as(source: str, filename: str) -> str:
+    """Name a file in the download folder after the file that it was made of: all thumbnails are ``thumbnail.jpg``."""
+    return f"{PurePosixPath(source).stem}-{filename}"

@@ -4,6 +4,7 @@ import uuid
 
 import structlog
 from google.auth.exceptions import GoogleAuthError
+from sqlalchemy import Connection
 
 from services.web.backends import Backends
 from services.web.job_detail import CANCELLED, RETRIED, read_job
@@ -13,6 +14,7 @@ from services.web.shapes import JobDetail, Run
 from services.web.views import Person
 from shared import lifecycle, runs
 from shared.models import StopMode
+from shared.routing import UNROUTED, installed_offers, route
 
 log = structlog.get_logger()
 
@@ -21,15 +23,32 @@ def retry(backends: Backends, person: Person, job_id: uuid.UUID) -> JobDetail:
     """Queue a failed or cancelled job again.
 
     Raises:
-        Problem: 404, or 409 if it is in no state for that.
+        Problem: 404, or 409 if it is in no state for that or no pipeline is there for it.
     """
     with backends.transaction(person) as connection:
+        _route_anew(connection, read_job(connection, backends.links, job_id))
         pending = lifecycle.retry(connection, [job_id])
         job = read_job(connection, backends.links, job_id)
     if not pending:
         raise _conflict(job, "tried again", RETRIED)
     backends.announce(person, pending)
     return job
+
+
+def _route_anew(connection: Connection, job: JobDetail) -> None:
+    """See that there is a pipeline for a job before it costs a VM; there may be one now that was not there before.
+
+    Raises:
+        Problem: 409, there is none.
+    """
+    if job.status not in RETRIED:
+        return
+    asked = None if job.pipeline == UNROUTED else job.pipeline
+    pipeline, refusal = route(installed_offers(connection), asked=asked, content_type=job.content_type, name=job.object)
+    if refusal is None and asked is None and not lifecycle.reroute(connection, job.id, pipeline):
+        refusal = f"The {pipeline} pipeline has another job for this file."
+    if refusal is not None:
+        raise Problem(409, "It cannot be tried again", refusal)
 
 
 def cancel(backends: Backends, person: Person, job_id: uuid.UUID) -> JobDetail:

@@ -63,6 +63,7 @@ def test_a_machine_is_told_where_its_metadata_is(cloud: ComputeCloud) -> None:
     environment = start["env"]
 
     assert environment["SPOTMILL_GREETING"] == "hello=there"
+    assert environment["TMPDIR"] == str(Path(process["console"]).parent / "scratch")
     assert environment["GCE_METADATA_HOST"] == environment["GCE_METADATA_IP"] == process["metadata"]
     assert cloud.metadata(member, "instance/attributes/local-boot-id").text == start["boot_id"]
     assert Path(process["console"]).read_text() == "up\n"

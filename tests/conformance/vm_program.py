@@ -40,7 +40,7 @@ def on_term(_signal: int, _frame: FrameType | None) -> None:
 def main() -> NoReturn:
     signal.signal(signal.SIGTERM, on_term)
     print("up", flush=True)  # noqa: T201 - for the console
-    names = ("GCE_METADATA_HOST", "GCE_METADATA_IP", "SPOTMILL_GREETING")
+    names = ("TMPDIR", "GCE_METADATA_HOST", "GCE_METADATA_IP", "SPOTMILL_GREETING")
     note("start", daemon=daemon(), cwd=str(Path.cwd()), env={name: os.environ.get(name) for name in names})
     if "HASTY" in os.environ:
         sys.exit(3)

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from eventarc.contract import SampleEvent, read_sample
 from tests.cloud import Cloud, wait_for
+from tests.photos import photographs
 
 
 @pytest.fixture
@@ -45,10 +46,12 @@ def jobs(cloud: Cloud, name: str) -> list[Any]:
         return list(rows)
 
 
-def upload(cloud: Cloud, name: str, content_type: str = "image/jpeg", **metadata: str) -> int:
+def upload(
+    cloud: Cloud, name: str, content_type: str = "image/jpeg", body: bytes = b"not really a photograph", **metadata: str
+) -> int:
     blob = cloud.uploads.blob(name)
     blob.metadata = metadata or None
-    blob.upload_from_string(b"not really a photograph", content_type=content_type)
+    blob.upload_from_string(body, content_type=content_type)
     return int(blob.generation)
 
 
@@ -58,11 +61,14 @@ def ingest(cloud: Cloud, data: dict[str, Any], **attributes: str) -> None:
     cloud.publisher.publish(topic=topic, messages=[message])
 
 
-def finalized(cloud: Cloud, name: str, generation: int, bucket: str | None = None) -> SampleEvent:
+def finalized(
+    cloud: Cloud, name: str, generation: int, bucket: str | None = None, content_type: str = "image/jpeg"
+) -> SampleEvent:
     """The event that Cloud Storage would send for an object."""
     sample = read_sample("storage-finalized")
     bucket = bucket or cloud.settings.upload_bucket
     body = sample.body | {"bucket": bucket, "name": name, "generation": str(generation), "metadata": {}}
+    body["contentType"] = content_type
     return SampleEvent(sample.headers | {"ce-subject": f"objects/{name}", "ce-bucket": bucket}, body)
 
 
@@ -79,6 +85,30 @@ def test_an_upload_becomes_a_published_job(cloud: Cloud, name: str) -> None:
     assert (job.generation, job.pipeline, job.owner, job.status) == (generation, "image", "ann@example.com", "queued")
     assert (job.size_bytes, job.content_type) == (23, "image/jpeg")
     assert job.crc32c == cloud.uploads.get_blob(name).crc32c
+
+
+def test_a_file_that_nobody_names_is_known_by_its_first_bytes(cloud: Cloud, name: str) -> None:
+    """A photograph without an ending and without a type becomes an image's job, however often it is announced."""
+    name = name.removesuffix(".jpg")
+    photograph = next(path for path in photographs() if path.suffix == ".jpg").read_bytes()
+    generation = upload(cloud, name, "application/octet-stream", photograph)
+    wait_for(lambda: jobs(cloud, name))
+    for _ in range(3):
+        assert post(cloud, finalized(cloud, name, generation, content_type="application/octet-stream")) == 200
+    [job] = jobs(cloud, name)
+    assert (job.pipeline, job.content_type, job.status) == ("image", "image/jpeg", "queued")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"), [(b"\x8f\x02 nothing known", "Choose a pipeline for it."), (b"", "The file is empty.")]
+)
+def test_a_file_that_tells_nothing_fails_with_a_reason(cloud: Cloud, name: str, body: bytes, said: str) -> None:
+    """It costs no VM."""
+    name = name.removesuffix(".jpg")
+    upload(cloud, name, "application/octet-stream", body)
+    [job] = wait_for(lambda: jobs(cloud, name))
+    assert job.status == "failed"
+    assert job.error.endswith(said)
 
 
 def test_everything_that_announces_one_generation_makes_one_job(cloud: Cloud, name: str) -> None:

@@ -2,11 +2,11 @@
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.fleet import Backlog, Group, Plan, desired_size, plan
+from shared.fleet import Backlog, Group, Plan, desired_size, plan, silence
 from shared.models import StopMode, WorkerState
 from shared.runs import RunView
 from shared.workers import Alive
@@ -86,3 +86,19 @@ def test_vms_that_never_came_up_are_deleted_only_without_a_run() -> None:
     assert plan(RUN, Backlog(5, 0, 0), [], group(3, "a"), max_workers=10) == Plan()
     assert plan(STOPPED, Backlog(5, 0, 0), [], group(3, "a"), max_workers=10).delete == ("a",)
     assert plan(None, Backlog(5, 0, 0), [], group(3, "a"), max_workers=10) == Plan(delete=("a",))
+
+
+@pytest.mark.parametrize(
+    ("workers", "minutes", "said"),
+    [
+        ([], 2, None),
+        ([], 4, "No worker has reported from vm-1."),
+        ([worker("vm-1")], 4, None),
+        ([worker("vm-1", WorkerState.STARTING, 0)], 2, None),
+        ([worker("vm-1", WorkerState.STARTING, 0)], 4, "The worker on vm-1 does not come up."),
+    ],
+)
+def test_vms_that_do_nothing_are_named(workers: list[Alive], minutes: int, said: str | None) -> None:
+    """A VM without a worker, or with one that dies while it starts, is a problem once it has had time to boot."""
+    told = silence(RUN, workers, group(1, "vm-1"), NOON + timedelta(minutes=minutes), boot_seconds=180)
+    assert told is None if said is None else (told or "").startswith(said)

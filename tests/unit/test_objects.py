@@ -37,6 +37,7 @@ def test_wrong_uris_are_refused(uri: str) -> None:
         ("photo.jpg", "photo.jpg"),
         ("../../etc/passwd", "passwd"),
         ("C:\\Users\\ann\\Ferien 2025.JPG", "Ferien 2025.JPG"),
+        ("back\\slash.jpg", "back_slash.jpg"),
         ("Grüße aus 東京.png", "Grüße aus 東京.png"),
         ('a<b>"c"?.jpg', "a_b__c__.jpg"),
         ("\x00\x1f.jpg", "__.jpg"),

@@ -34,6 +34,8 @@ def test_what_nothing_accepts_says_so() -> None:
         UNROUTED,
         "No installed pipeline accepts text/plain files.",
     )
+    pipeline, unknown = route(OFFERS, asked=None, content_type="", name="a")
+    assert (pipeline, "Choose a pipeline" in str(unknown)) == (UNROUTED, True)
     name, reason = route(OFFERS, asked="oops", content_type="image/png", name="a")
     assert name == "oops"
     assert reason == "There is no pipeline named 'oops'. Installed: image, speech."

@@ -94,10 +94,19 @@ def test_scratch_goes_away(files: Scratch, tmp_path: Path) -> None:
     assert files.source().name == "b_.txt"
     files.remove()
     assert list(tmp_path.iterdir()) == []
-    root = tmp_path / "root"
-    (root / "old").mkdir(parents=True)
-    scratch.clear(root)
+    root = scratch.root(str(tmp_path), "vm-1")
+    (root / "old").mkdir()
+    assert scratch.root(str(tmp_path), "vm-1") == root
     assert list(root.iterdir()) == []
+
+
+def test_a_directory_of_somebody_else_is_not_taken(tmp_path: Path) -> None:
+    """The name is known to everybody: what somebody else put there could lead anywhere."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / f"spotmill-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PermissionError, match="SPOTMILL_SCRATCH_DIR"):
+        scratch.root(str(tmp_path), "vm-1")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 def test_one_ending() -> None:

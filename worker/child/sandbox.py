@@ -16,6 +16,7 @@ from worker.child.messages import Limits
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWNET = 0x40000000
+_CLONE_NEWUSER = 0x10000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -27,8 +28,32 @@ def _end_with_agent(agent: int) -> None:
 
 
 def _leave_network() -> bool:
-    """Move into an empty network namespace, where root may do so; return whether it worked."""
-    return sys.platform == "linux" and bool(_libc.unshare(_CLONE_NEWNET) == 0)
+    """Move into an empty network namespace; return whether it worked.
+
+    Root may do so; anybody else may within a user namespace, where the system allows those (user_namespaces(7)).
+    """
+    if sys.platform != "linux":
+        return False
+    if os.geteuid() == 0:
+        return bool(_libc.unshare(_CLONE_NEWNET) == 0)
+    trial = os.fork()  # a namespace that does not let us be ourselves could not be left again
+    if trial == 0:
+        os._exit(0 if _leave_as_nobody_special() else 1)
+    _, status = os.waitpid(trial, 0)
+    return status == 0 and _leave_as_nobody_special()
+
+
+def _leave_as_nobody_special() -> bool:
+    uid, gid = os.geteuid(), os.getegid()
+    if _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+        return False
+    try:
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    except OSError:
+        return False
+    return os.geteuid() == uid
 
 
 def _lower(kind: int, wanted: int) -> None:

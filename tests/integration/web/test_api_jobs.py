@@ -7,9 +7,11 @@ import requests
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from shared.jobs import Hold
+from shared import lifecycle
+from shared.jobs import Hold, NewJob
 from shared.lifecycle import release
 from shared.models import Outcome
+from shared.routing import UNROUTED
 from tests.cloud import wait_for
 from tests.web import ADMIN, API, Web
 
@@ -164,7 +166,7 @@ def test_an_artifact_has_an_address_that_never_expires(web: Web) -> None:
     assert requests.get(shown.headers["Location"], timeout=10).headers["Content-Disposition"].startswith("inline;")
     saved = ada.get(f"{API}/artifacts/{artifact['id']}?download=1")
     disposition = requests.get(saved.headers["Location"], timeout=10).headers["Content-Disposition"]
-    assert disposition == "attachment; filename=\"_t_.webp\"; filename*=UTF-8''%C3%A9t%C3%A9.webp"
+    assert disposition == "attachment; filename=\"photo-_t_.webp\"; filename*=UTF-8''photo-%C3%A9t%C3%A9.webp"
     assert ada.get(f"{API}/artifacts/{uuid.uuid4()}").status_code == 404
 
 
@@ -200,6 +202,27 @@ def test_a_retry_survives_pubsub_being_away(web: Web, monkeypatch: pytest.Monkey
     with web.cloud.engine.connect() as connection:
         announced = text("SELECT published_at > queued_at FROM jobs WHERE id = :id")
         wait_for(lambda: connection.scalar(announced, {"id": job}), what="the tick announces it")
+
+
+def test_a_job_that_no_pipeline_accepts_waits_for_one(web: Web) -> None:
+    """Trying it again costs no VM while there is no pipeline for it, and takes the one that has come since."""
+    ada = web.person()
+    asked = NewJob(
+        "spotmill-uploads", f"{uuid.uuid4()}/a.txt", 1, UNROUTED, 9, "text/x-trial", owner=ada.email, error="None."
+    )
+    with web.cloud.engine.begin() as connection:
+        [job] = lifecycle.record(connection, [asked])
+    refused = ada.post(f"{API}/jobs/{job.id}/retry")
+    assert refused.status_code == 409
+    assert refused.get_json()["detail"] == "No installed pipeline accepts text/x-trial files."
+    with web.cloud.engine.begin() as connection:
+        connection.execute(text("INSERT INTO pipelines VALUES ('trial', '1', '{text/x-trial}', '{}')"))
+    try:
+        again = ada.post(f"{API}/jobs/{job.id}/retry")
+        assert (again.status_code, again.get_json()["pipeline"]) == (202, "trial")
+    finally:
+        with web.cloud.engine.begin() as connection:
+            connection.execute(text("DELETE FROM pipelines WHERE name = 'trial'"))
 
 
 def test_a_job_can_be_cancelled_once(web: Web) -> None:
