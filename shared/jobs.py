@@ -27,10 +27,10 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A queued job that nobody has published since it entered the queue."""
+    """A queued job that nobody has published since it entered the queue at ``queued_at``."""
 
     id: uuid.UUID
-    attempt: int
+    queued_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class Recorded:
     id: uuid.UUID
     status: JobStatus
     attempt: int
+    queued_at: datetime
     published_at: datetime | None
     new: bool
 
@@ -47,7 +48,7 @@ class Recorded:
     def pending(self) -> Pending | None:
         """What to publish, if anything."""
         if self.status is JobStatus.QUEUED and self.published_at is None:
-            return Pending(self.id, self.attempt)
+            return Pending(self.id, self.queued_at)
         return None
 
 

@@ -54,7 +54,7 @@ _SUPERSEDE_OLDER = text("""
       AND status = 'queued'""")
 
 _READ_RECORDED = text("""
-    SELECT j.id, j.status, j.attempt, j.published_at
+    SELECT j.id, j.status, j.attempt, j.queued_at, j.published_at
     FROM ROWS FROM (jsonb_to_recordset(CAST(:rows AS jsonb)) AS (bucket text, object text, generation bigint, pipeline text))
          WITH ORDINALITY AS r(bucket, object, generation, pipeline, n)
     JOIN jobs j USING (bucket, object, generation, pipeline)
@@ -72,7 +72,7 @@ def record(connection: Connection, jobs: Sequence[NewJob]) -> list[Recorded]:
     new = set(connection.execute(_INSERT_JOBS, rows).scalars())
     connection.execute(_SUPERSEDE_OLDER, rows)
     return [
-        Recorded(row.id, JobStatus(row.status), row.attempt, row.published_at, row.id in new)
+        Recorded(row.id, JobStatus(row.status), row.attempt, row.queued_at, row.published_at, row.id in new)
         for row in connection.execute(_READ_RECORDED, rows)
     ]
 
@@ -94,18 +94,21 @@ def content_types(connection: Connection, objects: Sequence[ObjectName]) -> dict
 
 _MARK_PUBLISHED = text("""
     UPDATE jobs j SET published_at = now()
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint)
-    WHERE j.id = r.id AND j.attempt = r.attempt AND j.status = 'queued'""")
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, queued_at timestamptz)
+    WHERE j.id = r.id AND j.queued_at = r.queued_at AND j.status = 'queued'""")
 
 
 def mark_published(connection: Connection, published: Sequence[Pending]) -> None:
-    """Note that a message about each job is in Pub/Sub. A job that was claimed meanwhile is left alone."""
+    """Note that a message about each job is in Pub/Sub.
+
+    A job that has left the queue since is left alone, even if it is back: the message that was sent may be spent.
+    """
     if published:
         connection.execute(_MARK_PUBLISHED, _rows(published))
 
 
 _UNPUBLISHED = text("""
-    SELECT id, attempt FROM jobs
+    SELECT id, queued_at FROM jobs
     WHERE status = 'queued' AND not_before <= now()
       AND (published_at IS NULL OR published_at < now() - make_interval(secs => :republish_after))
     ORDER BY not_before, id LIMIT :most""")
@@ -114,7 +117,7 @@ _UNPUBLISHED = text("""
 def unpublished(connection: Connection, *, republish_after_seconds: float, most: int) -> list[Pending]:
     """List due queued jobs that no live message announces, the longest due first."""
     rows = connection.execute(_UNPUBLISHED, {"republish_after": republish_after_seconds, "most": most})
-    return [Pending(row.id, row.attempt) for row in rows]
+    return [Pending(row.id, row.queued_at) for row in rows]
 
 
 _CLAIM = text("""
@@ -365,13 +368,13 @@ _RETRY = text("""
     WHERE id IN (SELECT id FROM jobs WHERE id = ANY(CAST(:ids AS uuid[])) AND status IN ('failed', 'cancelled')
                  ORDER BY id FOR UPDATE)
       AND status IN ('failed', 'cancelled')
-    RETURNING id, attempt""")
+    RETURNING id, queued_at""")
 
 
 def retry(connection: Connection, ids: Sequence[uuid.UUID]) -> list[Pending]:
     """Queue failed or cancelled jobs again, with their failures forgotten; return those that were."""
     rows = connection.execute(_RETRY, {"ids": "{" + ",".join(map(str, ids)) + "}"})
-    return [Pending(row.id, row.attempt) for row in rows]
+    return [Pending(row.id, row.queued_at) for row in rows]
 
 
 _SUPERSEDE_HELD = text("""

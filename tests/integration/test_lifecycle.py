@@ -182,7 +182,7 @@ def test_a_release_counts_no_failure_and_wants_publishing(engine: Engine) -> Non
     with engine.begin() as connection:
         assert lifecycle.release(connection, [held.hold], outcome=Outcome.PREEMPTED, reason="taken") == {held.hold}
         pending = lifecycle.unpublished(connection, republish_after_seconds=3600, most=10)
-        assert [(p.id, p.attempt) for p in pending] == [(job.id, 1)]
+        assert [p.id for p in pending] == [job.id]
         assert connection.execute(text("SELECT failures FROM jobs")).scalar_one() == 0
 
 
@@ -195,6 +195,18 @@ def test_a_late_note_of_publishing_does_not_hide_a_job(engine: Engine) -> None:
         lifecycle.release(connection, [held.hold], outcome=Outcome.PREEMPTED, reason="taken")
         lifecycle.mark_published(connection, [job.pending])
         assert len(lifecycle.unpublished(connection, republish_after_seconds=3600, most=10)) == 1
+
+
+def test_a_late_note_does_not_hide_a_job_that_was_cancelled_and_retried(engine: Engine) -> None:
+    """No worker had it meanwhile, but the message found it cancelled and was spent."""
+    [job] = record(engine)
+    assert job.pending is not None
+    with engine.begin() as connection:
+        lifecycle.cancel(connection, [job.id], reason="Cancelled by Ann.")
+    with engine.begin() as connection:
+        [again] = lifecycle.retry(connection, [job.id])
+        lifecycle.mark_published(connection, [job.pending])
+        assert lifecycle.unpublished(connection, republish_after_seconds=3600, most=10) == [again]
 
 
 def test_a_message_that_pubsub_has_forgotten_is_published_again(engine: Engine) -> None:
