@@ -19,12 +19,15 @@ const MOST_SLOTS = 6;
 export class FleetList {
   #list = document.getElementById("workers");
 
-  show(workers) {
+  show({ workers, run }) {
     const alive = workers.instances.filter((worker) => worker.state !== "gone");
-    const ordered = Math.max(0, workers.target - alive.length);
+    // The target falls a moment after the VMs are deleted: without a run that goes on, nothing is ordered.
+    const ordered = run?.state === "running" ? Math.max(0, workers.target - alive.length) : 0;
     const shown = [...alive, ...Array.from({ length: Math.min(ordered, 8) }, (_, n) => ({ id: `ordered-${n}`, state: "ordered" }))];
     keyed(this.#list, shown, { key: (worker) => worker.id, create: (worker) => this.#create(worker), update: this.#update });
-    setHidden(document.getElementById("no-workers"), shown.length > 0);
+    const stopping = run?.state === "stopping";
+    setHidden(document.getElementById("no-workers"), shown.length > 0 || stopping);
+    setHidden(document.getElementById("workers-gone"), shown.length > 0 || !stopping);
     const busy = alive.filter((worker) => worker.jobs.length > 0).length;
     setText(document.getElementById("fleet-sum"), alive.length ? `${plural(alive.length, "worker")}, ${busy} busy` : ordered ? "Starting" : "");
   }

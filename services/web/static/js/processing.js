@@ -71,7 +71,7 @@ async function refresh() {
 
 function show() {
   runPanel.show(queue);
-  fleet.show(queue.workers);
+  fleet.show(queue);
   filters.showCounts(queue.counts);
   showBelt(queue.counts);
   showJobs();

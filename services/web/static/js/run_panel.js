@@ -73,6 +73,7 @@ export class RunPanel {
       if (waiting) return `${plural(waiting, "job")} ${waiting === 1 ? "waits" : "wait"} for a run.`;
       return counts.running ? `${plural(counts.running, "job")} under way.` : "Nothing waits. Upload files first, then press Run.";
     }
+    if (run.state === "stopping") return stoppingLine(run, workers.instances);
     const alive = workers.instances.filter((worker) => worker.state !== "gone").length;
     const facts = [
       `${number(alive)} of ${plural(run.workers, "worker")}`,
@@ -81,9 +82,6 @@ export class RunPanel {
       `${duration(secondsSince(run.started_at))}`,
     ];
     if (run.cost_usd !== null) facts.push(`${money(run.cost_usd)} so far`);
-    if (run.state === "stopping") {
-      return run.stop_mode === "now" ? "Workers are being taken away; jobs at hand went back to the queue." : "Workers finish the jobs at hand, then leave.";
-    }
     return facts.join(" · ");
   }
 
@@ -129,7 +127,7 @@ export class RunPanel {
   }
 
   #stop(mode) {
-    return this.#act(() => call("POST", "/runs/current/stop", { body: { mode } }), mode === "now" ? "Stopped." : "Stopping after the jobs at hand.");
+    return this.#act(() => call("POST", "/runs/current/stop", { body: { mode } }), mode === "now" ? "Stopping now." : "Stopping after the jobs at hand.");
   }
 
   async #stopNow() {
@@ -137,12 +135,21 @@ export class RunPanel {
     const sure = await confirmed({
       title: "Stop now?",
       text: running
-        ? `${plural(running, "running job")} will be interrupted and ${running === 1 ? "goes" : "go"} back to the queue. Steps that are already stored are kept.`
-        : "The workers are taken away at once.",
+        ? `${plural(running, "running job")} will be interrupted and ${running === 1 ? "goes" : "go"} back to the queue; steps already stored are kept. The VMs are deleted up to a minute later.`
+        : "The workers leave within seconds. Their VMs are deleted up to a minute later.",
       yes: "Stop now",
     });
     if (sure) await this.#stop("now");
   }
+}
+
+/** What happens until a stopped run is over. Each minute the VMs of workers that have let go are deleted. */
+function stoppingLine(run, instances) {
+  const held = instances.reduce((sum, worker) => sum + worker.jobs.length, 0);
+  if (!held) return "The workers have let go. Their VMs are deleted within a minute.";
+  const jobs = `${plural(held, "job")} ${held === 1 ? "is" : "are"}`;
+  const fate = run.stop_mode === "now" ? "going back to the queue" : "being finished";
+  return `${jobs} ${fate}, then the VMs are deleted within a minute.`;
 }
 
 function lastRun(run) {
