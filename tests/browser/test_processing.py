@@ -42,16 +42,21 @@ def test_filters_live_in_the_address(watched: Watched, mill: Mill) -> None:
 
 
 def test_cancel_and_retry(watched: Watched, mill: Mill) -> None:
-    """A queued job is cancelled and queued again from its row, without losing the keyboard's place."""
+    """A queued job is cancelled and queued again from its row; nothing moves, and the keyboard keeps its place."""
     mill.record(f"{mill.word}-one.jpg", f"{mill.word}-two.jpg")
     page = watched.page(f"/?q={mill.word}-")
     row = row_of(page, f"{mill.word}-one.jpg")
+    place = row.bounding_box()
     row.get_by_role("button", name=f"Cancel {mill.word}-one.jpg").click()
     expect(row).to_contain_text("Cancelled")
     said = page.get_by_role("status").filter(has_text=f"{mill.word}-one.jpg is cancelled.")
     expect(said).to_be_visible()
-    said.get_by_role("button", name="Dismiss").click()
+    assert row.bounding_box() == place
+    page.get_by_role("button", name="Dismiss").focus()
+    page.keyboard.press("Enter")
     expect(said).to_be_hidden()
+    expect(row.get_by_role("button", name=f"Retry {mill.word}-one.jpg")).to_be_focused()
+    assert row.bounding_box() == place
     row.get_by_role("button", name=f"Retry {mill.word}-one.jpg").click()
     expect(row).to_contain_text("Queued")
     expect(row.get_by_role("button", name=f"Cancel {mill.word}-one.jpg")).to_be_focused()

@@ -6,10 +6,11 @@ import { showAttempts } from "./attempts.js";
 import { button, firstState, h, setAttribute, setHidden, setText } from "./dom.js";
 import { cancel, retry } from "./job_actions.js";
 import { doing, showActions } from "./job_table.js";
-import { announce, complain, inform } from "./notices.js";
+import { announce, complain } from "./notices.js";
 import { Poller } from "./poller.js";
 import { showResult } from "./result.js";
 import { setStatus, statusMark, statusWord } from "./status.js";
+import { inform } from "./toast.js";
 import { bytes, duration, moment, percent, secondsSince } from "./words.js";
 
 const BUSY_PAUSE = 1000;

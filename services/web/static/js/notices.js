@@ -1,11 +1,10 @@
-// Banners above the page, and words for screen readers.
+// Banners above the page for what is wrong, and words for screen readers.
 
 import { connection } from "./api.js";
 import { h, icon } from "./dom.js";
 
 const place = document.getElementById("banners");
 const live = document.getElementById("live");
-const SECONDS_SHOWN = 8;
 
 /** Show a banner under a name and return it; showing it again replaces it, null takes it away. */
 export function banner(name, content) {
@@ -34,12 +33,6 @@ export function banner(name, content) {
 export function complain(error) {
   if (error.name === "AbortError") return;
   banner("complaint", { kind: "error", mark: "failed", text: error.message, dismiss: true });
-}
-
-/** Say what an action of the person came to, when it went well; it goes away by itself. */
-export function inform(text) {
-  const shown = banner("done", { kind: "success", mark: "info", text, dismiss: true });
-  setTimeout(() => shown.remove(), SECONDS_SHOWN * 1000);
 }
 
 let spoken = "";

@@ -8,11 +8,12 @@ import { Filters, filterQuery } from "./filters.js";
 import { FleetList } from "./fleet_list.js";
 import { cancel, retry, toAll } from "./job_actions.js";
 import { emptyWords, JobTable } from "./job_table.js";
-import { announce, complain, inform } from "./notices.js";
+import { announce, complain } from "./notices.js";
 import { Poller } from "./poller.js";
 import { RunPanel } from "./run_panel.js";
 import { canCancel, canRetry } from "./status.js";
-import { plural } from "./words.js";
+import { inform } from "./toast.js";
+import { elided, plural } from "./words.js";
 
 const PAGE = 50;
 const LARGEST_REQUEST = 200;
@@ -38,8 +39,8 @@ const filters = new Filters(async () => {
 const runPanel = new RunPanel(() => poller.now());
 const fleet = new FleetList();
 const jobTable = new JobTable({
-  onRetry: (job) => act(retry, job, `${job.filename} is queued again.`),
-  onCancel: (job) => act(cancel, job, `${job.filename} is cancelled.`),
+  onRetry: (job) => act(retry, job, `${elided(job.filename)} is queued again.`),
+  onCancel: (job) => act(cancel, job, `${elided(job.filename)} is cancelled.`),
 });
 
 /** Read as many jobs as are wanted, from the newest: rows that shift between pages are neither lost nor doubled. */

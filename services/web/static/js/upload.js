@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { chosen, dropped } from "./dropped.js";
 import { announce, banner } from "./notices.js";
 import { Poller } from "./poller.js";
+import { inform } from "./toast.js";
 import { showTotals } from "./totals.js";
 import { Transfer } from "./transfer.js";
 import { TransferQueue } from "./transfer_queue.js";
@@ -86,12 +87,9 @@ setInterval(() => {
 
 /** Take files in; rows come in portions, so that a folder of thousands does not hold up the page. */
 async function take({ found, hidden, unreadable }) {
-  const left = [
-    hidden ? `${plural(hidden, "hidden file")} left out.` : "",
-    unreadable ? `${plural(unreadable, "file")} could not be read.` : "",
-    found.length ? "" : "There was no file to upload.",
-  ].filter(Boolean);
-  banner("taken", left.length ? { kind: "info", mark: "info", text: left.join(" "), dismiss: true } : null);
+  const left = [hidden ? `${plural(hidden, "hidden file")} left out.` : "", found.length ? "" : "There was no file to upload."];
+  if (left.some(Boolean)) inform(left.filter(Boolean).join(" "));
+  banner("unreadable", unreadable ? { kind: "warning", mark: "info", text: `${plural(unreadable, "file")} could not be read.`, dismiss: true } : null);
   if (found.length) announce(`${plural(found.length, "file")} added.`);
   for (let start = 0; start < found.length; start += ROWS_AT_ONCE) {
     const some = found.slice(start, start + ROWS_AT_ONCE).map(({ file, path }) => {

@@ -2,6 +2,12 @@
 
 import { serverNow } from "./clock.js";
 
+/** The beginning and the end of a name, which tell it from others, for a sentence that has little room. */
+export function elided(name, most = 36) {
+  const letters = [...name];
+  return letters.length > most ? `${letters.slice(0, most - 13).join("")}…${letters.slice(-12).join("")}` : name;
+}
+
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
 export function bytes(count) {
