@@ -23,21 +23,23 @@ export class SignedOut extends Error {
 /** No answer, or none that came from the application. */
 export class Unreachable extends Error {
   constructor(status = 0) {
-    super(status ? `The server is not able to answer just now (${status}).` : "The server cannot be reached.");
+    super(status ? `Spotmill’s server does not answer just now (${status}).` : "The server cannot be reached.");
   }
 }
 
-/** Tells `change` whenever `state` becomes "ok", "lost" or "signed-out". */
+/** Tells `change` whenever `state` becomes "ok", "lost", "troubled" or "signed-out", or the `trouble` another one. */
 export const connection = new (class extends EventTarget {
   state = "ok";
+  trouble = ""; // in words, while the server is reached but cannot do what is asked
   #failed = -Infinity;
 
-  become(state) {
+  become(state, trouble = "") {
     // Of two calls at once one may fail: an answer to the other does not mean that all is well.
     if (state !== "ok") this.#failed = performance.now();
     else if (performance.now() - this.#failed < 1000) return;
-    if (state === this.state) return;
+    if (state === this.state && trouble === this.trouble) return;
     this.state = state;
+    this.trouble = trouble;
     this.dispatchEvent(new Event("change"));
   }
 })();
@@ -77,9 +79,11 @@ export async function call(method, path, { body, signal, remember = false } = {}
     return known.body;
   }
   const isJson = /\bjson\b/.test(response.headers.get("Content-Type") ?? "");
-  if (!isJson || [502, 503, 504].includes(response.status)) {
-    connection.become("lost");
-    throw new Unreachable(response.status);
+  if (!isJson) {
+    const unreachable = new Unreachable(response.status);
+    if (response.status >= 500) connection.become("troubled", unreachable.message);
+    else connection.become("lost");
+    throw unreachable;
   }
   let answer;
   try {
@@ -89,8 +93,12 @@ export async function call(method, path, { body, signal, remember = false } = {}
     connection.become("lost");
     throw new Unreachable();
   }
-  connection.become("ok");
   tuneClock(response.headers.get("Date"));
+  if (response.status >= 500 && method === "GET") {
+    connection.become("troubled", [answer.title, answer.detail].filter(Boolean).join(". "));
+  } else if (response.status < 500) {
+    connection.become("ok"); // what an action was refused for is the action's news and says nothing of the rest
+  }
   if (!response.ok) throw new Problem(response.status, answer);
   const etag = response.headers.get("ETag");
   if (remember && etag) {

@@ -46,6 +46,8 @@ export function announce(text) {
 function showConnection() {
   if (connection.state === "lost") {
     banner("connection", { kind: "warning", mark: "offline", text: "The connection is lost. This page tries again by itself; what it shows may be old." });
+  } else if (connection.state === "troubled") {
+    banner("connection", { kind: "warning", mark: "info", text: `${connection.trouble} The page keeps trying; until then it shows what was last known.` });
   } else if (connection.state === "signed-out") {
     banner("connection", {
       kind: "warning",

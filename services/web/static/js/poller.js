@@ -48,7 +48,7 @@ export class Poller {
         this.#failures = 0;
       } catch (error) {
         if (error.name !== "AbortError") {
-          if (error instanceof Problem) complain(error);
+          if (error instanceof Problem && error.status < 500) complain(error); // from 500 on the banner of the connection says it
           this.#failures += 1;
           delay = Math.min(LONGEST_PAUSE, 1000 * 2 ** Math.min(this.#failures, 4));
         } else {
