@@ -77,7 +77,7 @@ export class Filters {
     const next = { ...typed, ...change };
     if (NAMES.every((name) => next[name] === this.current[name])) return;
     this.current = next;
-    if (step) history.replaceState(null, "", address(typed));
+    if (step) history.replaceState(history.state, "", address(typed));
     history[step ? "pushState" : "replaceState"](null, "", address(next));
     this.#show();
     this.#changed(next);

@@ -9,6 +9,7 @@ import { FleetList } from "./fleet_list.js";
 import { cancel, retry, toAll } from "./job_actions.js";
 import { emptyWords, JobTable } from "./job_table.js";
 import { announce, complain } from "./notices.js";
+import { Place } from "./place.js";
 import { Poller } from "./poller.js";
 import { RunPanel } from "./run_panel.js";
 import { canCancel, canRetry } from "./status.js";
@@ -26,11 +27,11 @@ const table = document.querySelector("table.jobs");
 let queue = null;
 let jobs = [];
 let nextCursor = null;
-let wanted = PAGE;
 let listing = null; // aborts a listing that other filters made useless
 
+const place = new Place(PAGE);
 const filters = new Filters(async () => {
-  wanted = PAGE;
+  place.enter();
   listing?.abort();
   table.setAttribute("aria-busy", "true");
   await poller.now();
@@ -44,28 +45,31 @@ const jobTable = new JobTable({
 });
 
 /** Read as many jobs as are wanted, from the newest: rows that shift between pages are neither lost nor doubled. */
-async function list() {
-  listing = new AbortController();
+async function list(signal) {
   const query = filterQuery(filters.current);
   const found = [];
   let cursor = null;
   do {
-    query.set("limit", Math.min(wanted - found.length, LARGEST_REQUEST));
+    query.set("limit", Math.min(place.rows - found.length, LARGEST_REQUEST));
     if (cursor) query.set("cursor", cursor);
-    const page = await call("GET", `/jobs?${query}`, { remember: true, signal: listing.signal });
+    const page = await call("GET", `/jobs?${query}`, { remember: true, signal });
     found.push(...page.jobs);
     cursor = page.next_cursor;
-  } while (cursor && found.length < wanted);
+  } while (cursor && found.length < place.rows);
   return { found, cursor };
 }
 
 async function refresh() {
-  const [newQueue, { found, cursor }] = await Promise.all([call("GET", "/queue", { remember: true }), list()]);
+  listing = new AbortController();
+  const { signal } = listing;
+  const [newQueue, { found, cursor }] = await Promise.all([call("GET", "/queue", { remember: true }), list(signal)]);
+  signal.throwIfAborted();
   tell(queue, newQueue);
   queue = newQueue;
   jobs = found;
   nextCursor = cursor;
   show();
+  place.restore({ complete: true });
   const busy = queue.run || queue.counts.running > 0 || queue.workers.instances.length > 0;
   return busy ? BUSY_PAUSE * Math.max(1, Math.ceil(jobs.length / LARGEST_REQUEST)) : IDLE_PAUSE;
 }
@@ -143,7 +147,7 @@ cancelShown.addEventListener("click", () =>
 );
 moreButton.addEventListener("click", async () => {
   const last = jobs.at(-1)?.id;
-  wanted = jobs.length + PAGE;
+  place.grow(jobs.length + PAGE);
   moreButton.disabled = true;
   await poller.now();
   moreButton.disabled = false;
@@ -155,5 +159,6 @@ const first = firstState();
 ({ queue, jobs, next_cursor: nextCursor } = first);
 if (new URLSearchParams(location.search).has("cursor")) jobs = [];
 show();
+place.restore({ complete: !nextCursor || jobs.length >= place.rows });
 setInterval(() => !document.hidden && show(), 5000); // ages grow between answers
 poller.start();
