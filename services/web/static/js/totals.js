@@ -26,7 +26,7 @@ export function showTotals(transfers, speed) {
   const open = count - over;
   setText(element("totals-count"), count ? `${number(there)} of ${plural(count, "file")} arrived` : "No files yet");
   const facts = [
-    count ? `${bytes(sent)} of ${bytes(size)}` : "",
+    count ? (sent < size ? `${bytes(sent)} of ${bytes(size)}` : bytes(size)) : "",
     open && speed > 0 ? `${bytes(speed)}/s` : "",
     open && speed > 0 ? `${duration((size - sent) / speed)} left` : "",
     paused ? `${number(paused)} paused` : "",
