@@ -3,16 +3,34 @@
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
-from playwright.sync_api import Locator, Page, Route, expect
+import pytest
+from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
 
 from shared.models import Outcome
-from tests.browser.conftest import Watched
+from tests.browser.conftest import PHONE, WIDE, Watched
 from tests.browser.mill import Mill
+from tests.cloud import wait_for
+
+#: A picture of one pixel, for a thumbnail that is there at once.
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACwAAAAAAQABAAACAkQBADs="
 
 
 def row_of(page: Page, name: str) -> Locator:
     return page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))
+
+
+def change_answers(page: Page, address: str, change: Callable[[dict[str, Any]], None]) -> None:
+    """Let ``change`` alter what the API says at an address."""
+
+    def answer(route: Route) -> None:
+        headers = {name: value for name, value in route.request.headers.items() if name != "if-none-match"}
+        body = route.fetch(headers=headers).json()
+        change(body)
+        route.fulfill(json=body)
+
+    page.route(address, answer)
 
 
 def test_filters_live_in_the_address(watched: Watched, mill: Mill) -> None:
@@ -94,6 +112,78 @@ def test_more_jobs(watched: Watched, mill: Mill) -> None:
     expect(page.locator("#jobs tr").nth(50).get_by_role("link")).to_be_focused()
 
 
+def test_back_to_the_same_place(watched: Watched, mill: Mill) -> None:
+    """Back from a job, or from another filter, shows as many jobs as before and the same place among them."""
+    mill.record(*(f"{mill.word}-{number:03}.jpg" for number in range(110)))
+    page = watched.page("/")
+    page.get_by_role("searchbox").fill(f"{mill.word}-")
+    page.wait_for_url(f"**/?q={mill.word}-")
+    page.get_by_role("button", name="Load more").click()
+    rows = page.locator("#jobs tr")
+    expect(rows).to_have_count(100)
+    last = rows.nth(99).get_by_role("link")
+    last.scroll_into_view_if_needed()
+    top = page.evaluate("scrollY")
+    assert top > 3000
+    last.click()
+    page.get_by_role("heading", name="The file").wait_for()
+    page.go_back()
+    expect(rows).to_have_count(100)
+    wait_for(lambda: page.evaluate("scrollY") == top, what=f"scrolled to {top}")
+
+    page.locator("#counts").get_by_role("link", name="Failed").evaluate("link => link.click()")
+    expect(page.locator("#jobs-empty")).to_be_visible()
+    page.go_back()
+    expect(rows).to_have_count(100)
+    wait_for(lambda: page.evaluate("scrollY") == top, what=f"scrolled to {top}")
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_rows_are_equally_high(watched: Watched, mill: Mill, viewport: ViewportSize) -> None:
+    """A row is as high with a thumbnail as without, and whatever it says: the list does not creep while jobs finish."""
+    ids = mill.record(*(f"{mill.word}-{number}.jpg" for number in range(4)))
+    mill.commit(mill.take(ids[0]), {"width": 640, "height": 480, "format": "jpeg"})
+    mill.fail(mill.take(ids[1]), "This picture was cut off, which the camera should have told. " * 3)
+    mill.progress(mill.take(ids[2]), 0.5, "Rendering in every size that anybody could ever want to see on any screen")
+
+    def add_thumbnail(answer: dict[str, Any]) -> None:
+        for job in answer["jobs"]:
+            job["thumbnail_url"] = PIXEL if job["status"] == "succeeded" else None
+
+    page = watched.context(viewport=viewport).new_page()
+    change_answers(page, "**/api/v1/jobs?*", add_thumbnail)
+    page.goto(f"/?q={mill.word}-")
+    expect(page.locator("#jobs img")).to_have_count(1)
+    heights = page.locator("#jobs tr").evaluate_all("rows => rows.map(row => row.getBoundingClientRect().height)")
+    assert len(heights) == 4
+    assert len(set(heights)) == 1
+    above, below = page.locator(".c-thumb:has(img)").evaluate("""cell => {
+        const [outer, inner] = [cell.getBoundingClientRect(), cell.querySelector("img").getBoundingClientRect()];
+        return [inner.top - outer.top, outer.bottom - inner.bottom];
+    }""")
+    assert abs(above - below) <= 1
+
+
+def test_stopping_in_words(watched: Watched, mill: Mill) -> None:
+    """VMs are ordered only while a run goes on; a stopping one says what happens, and how long it takes."""
+    run = {"state": "running", "stop_mode": None, "workers": 2, "jobs_done": 0, "cost_usd": None, "problem": None}
+    queue = mill.get("/queue")
+    queue |= {"workers": {"target": 2, "instances": []}, "run": run | {"started_at": "2026-01-01T00:00:00Z"}}
+    page = watched.context().new_page()
+    page.route("**/api/v1/queue", lambda route: route.fulfill(json=queue))
+    page.goto("/")
+    expect(page.locator(".worker-ordered")).to_have_count(2)
+    queue["run"] |= {"state": "stopping", "stop_mode": "now"}
+    expect(page.locator("#run-line")).to_contain_text("within a minute")
+    expect(page.locator("#workers-gone")).to_be_visible()
+    expect(page.locator(".worker-ordered")).to_have_count(0)
+    queue["run"] = None
+    expect(page.locator("#run-state")).to_have_text("At rest")
+    expect(page.locator("#no-workers")).to_be_visible()
+    expect(page.locator(".worker-ordered")).to_have_count(0)
+    expect(page.locator("#fleet-sum")).to_be_empty()
+
+
 def test_progress_by_itself(watched: Watched, mill: Mill, shot: Callable[[Page, str], None]) -> None:
     """Stage and progress move by themselves; the focus and the row stay where they are."""
     (job,) = mill.record(f"{mill.word}-one.jpg")
@@ -159,6 +249,32 @@ def test_errors_in_words(watched: Watched, mill: Mill) -> None:
     expect(page.locator("#banners")).to_contain_text("The connection is lost")
     page.unroute("**/api/v1/**")
     expect(page.locator("#banners")).not_to_contain_text("The connection is lost")
+    watched.forgive("Failed to load resource")
+
+
+def test_server_in_trouble(watched: Watched, mill: Mill) -> None:
+    """A server that answers but cannot do its work is no lost connection: its own words are shown while that lasts."""
+    mill.record(f"{mill.word}.jpg")
+    page = watched.page(f"/?q={mill.word}")
+    row = row_of(page, f"{mill.word}.jpg")
+    expect(row).to_be_visible()
+    banners = page.locator("#banners")
+    problem = {"title": "The database does not answer", "status": 503, "detail": "It is being mended."}
+    answer = {"status": 503, "content_type": "application/problem+json", "body": json.dumps(problem)}
+    page.route("**/api/v1/**", lambda route: route.fulfill(**answer))
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(banners).to_contain_text("The database does not answer. It is being mended.")
+    expect(banners).not_to_contain_text("connection is lost")
+    row.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("alert")).to_contain_text("It is being mended.")
+    page.get_by_role("button", name="Dismiss").click()
+    answer |= {"status": 502, "content_type": "text/html", "body": "<h1>Bad gateway</h1>"}
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(banners).to_contain_text("server does not answer just now (502).")
+    page.unroute("**/api/v1/**")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(banners).to_be_empty()
+    assert mill.jobs(mill.word)[0]["status"] == "queued"
     watched.forgive("Failed to load resource")
 
 

@@ -44,6 +44,8 @@ def test_every_result_once(watched: Watched, mill: Mill, tmp_path: Path, shot: C
     taken = busy.get_attribute("data-instance")
     assert taken
     zone = (busy.locator(".worker-where").text_content() or "").split(" · ")[0]
+    cut = "names => names.filter(name => name.scrollWidth > name.clientWidth).map(name => name.textContent)"
+    assert page.locator(".worker-name span:first-child").evaluate_all(cut) == []
     shot(page, "processing-busy")
     mill.cloud.instances.simulate_maintenance_event(project=mill.cloud.settings.project, zone=zone, instance=taken)
 
