@@ -59,6 +59,24 @@ def test_filters_live_in_the_address(watched: Watched, mill: Mill) -> None:
     assert mill.get(f"/jobs/{kept}")["status"] == "queued"
 
 
+def test_typed_before_the_script(watched: Watched, mill: Mill) -> None:
+    """Words that are typed while the page still loads count."""
+    mill.record(f"{mill.word}-one.jpg", f"{mill.word}-two.jpg", "another.jpg")
+    page = watched.context().new_page()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/js/filters.js", hold)
+    page.goto("/", wait_until="commit")
+    page.get_by_role("searchbox").fill(mill.word)
+    wait_for(lambda: page.evaluate("true") and held, what="the page asks for the script")
+    held[0].continue_()
+    expect(page.locator("#jobs tr")).to_have_count(2)
+    page.wait_for_url(f"**/?q={mill.word}")
+
+
 def test_cancel_and_retry(watched: Watched, mill: Mill) -> None:
     """A queued job is cancelled and queued again from its row; nothing moves, and the keyboard keeps its place."""
     mill.record(f"{mill.word}-one.jpg", f"{mill.word}-two.jpg")

@@ -35,10 +35,7 @@ export class Filters {
     this.#changed = changed;
     this.current = readFilters();
     this.#build();
-    this.#search.addEventListener("input", () => {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#set({}, false), 200);
-    });
+    this.#search.addEventListener("input", () => this.#setSoon());
     this.#pipeline.addEventListener("change", () => this.#set({ pipeline: this.#pipeline.value }, true));
     document.getElementById("filters").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -49,7 +46,17 @@ export class Filters {
       this.#show();
       this.#changed(this.current);
     });
+    const typed = this.#search.value;
     this.#show();
+    if (typed.trim() !== this.current.q) {
+      this.#search.value = typed; // before this script was there to hear it
+      this.#setSoon();
+    }
+  }
+
+  #setSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#set({}, false), 200);
   }
 
   #build() {
