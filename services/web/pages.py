@@ -26,7 +26,7 @@ _NOTICES = {
     "uploaded": "The file is stored. It appears in the list within a second or two.",
     "started": "The workers are starting.",
     "stopped": "The workers finish what they hold, then they leave.",
-    "stopped-now": "The workers are leaving; what they held is back in the queue.",
+    "stopped-now": "The workers are leaving; what they held is going back to the queue.",
     "retried": "The job is in the queue again.",
     "cancelled": "The job is cancelled.",
 }

@@ -106,7 +106,11 @@ def _of_http(error: HTTPException) -> Response:
 def _of_exception(error: Exception) -> Response:
     if database_is_away(error):
         log.warning("database.away", path=request.path, reason=str(error).splitlines()[0])
-        return respond(unavailable("The database does not answer", "This page comes back by itself in a moment."))
+        return respond(
+            unavailable(
+                "The database does not answer", "Try again in a moment. A page that shows news does so by itself."
+            )
+        )
     if isinstance(error, CLOUD_ERRORS):
         log.warning("cloud.away", path=request.path, reason=str(error))
         return respond(unavailable("Google Cloud does not answer", "A service that this needs is away. Try again."))
