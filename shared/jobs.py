@@ -39,7 +39,6 @@ class Recorded:
 
     id: uuid.UUID
     status: JobStatus
-    attempt: int
     queued_at: datetime
     published_at: datetime | None
     new: bool

@@ -54,7 +54,7 @@ _SUPERSEDE_OLDER = text("""
       AND status = 'queued'""")
 
 _READ_RECORDED = text("""
-    SELECT j.id, j.status, j.attempt, j.queued_at, j.published_at
+    SELECT j.id, j.status, j.queued_at, j.published_at
     FROM ROWS FROM (jsonb_to_recordset(CAST(:rows AS jsonb)) AS (bucket text, object text, generation bigint, pipeline text))
          WITH ORDINALITY AS r(bucket, object, generation, pipeline, n)
     JOIN jobs j USING (bucket, object, generation, pipeline)
@@ -72,7 +72,7 @@ def record(connection: Connection, jobs: Sequence[NewJob]) -> list[Recorded]:
     new = set(connection.execute(_INSERT_JOBS, rows).scalars())
     connection.execute(_SUPERSEDE_OLDER, rows)
     return [
-        Recorded(row.id, JobStatus(row.status), row.attempt, row.queued_at, row.published_at, row.id in new)
+        Recorded(row.id, JobStatus(row.status), row.queued_at, row.published_at, row.id in new)
         for row in connection.execute(_READ_RECORDED, rows)
     ]
 
@@ -350,7 +350,7 @@ def cancel(connection: Connection, ids: Sequence[uuid.UUID], *, reason: str) -> 
 
 _REROUTE = text("""
     UPDATE jobs SET pipeline = :pipeline, updated_at = now()
-    WHERE id = CAST(:id AS uuid) AND status = 'failed' AND pipeline = :unrouted
+    WHERE id = CAST(:id AS uuid) AND status IN ('failed', 'cancelled') AND pipeline = :unrouted
       AND NOT EXISTS (SELECT FROM jobs other WHERE other.pipeline = :pipeline AND
                       (other.bucket, other.object, other.generation) = (jobs.bucket, jobs.object, jobs.generation))
     RETURNING id""")

@@ -261,6 +261,26 @@ def test_child_has_its_own_user() -> None:
         child.close()
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become an ordinary user")
+def test_an_ordinary_user_leaves_the_network_without_gaining_anything() -> None:
+    """The namespace that takes the network away gives no capability, and leaves the user who they are."""
+    program = """
+import ctypes, os
+from pathlib import Path
+from worker.child import sandbox
+os.setgid(65534), os.setuid(65534)
+ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, which a change of user takes away
+offline = sandbox._leave_network()
+status = dict(line.split(":\\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\\t" in line)
+interfaces = [line.split(":")[0].strip() for line in Path("/proc/self/net/dev").read_text().splitlines()[2:]]
+print(offline, os.geteuid(), int(status["CapEff"], 16) | int(status["CapPrm"], 16), interfaces == ["lo"])
+"""
+    said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert said[1:3] == ["65534", "0"]
+    if said[0] == "True":  # where the system allows it
+        assert said[3] == "True"
+
+
 def test_unknown_messages_are_errors() -> None:
     """The agent reads a child's message only if it is one."""
     program = "import worker.process as p; print(p._said.validate_json(b'%s'))"

@@ -225,6 +225,16 @@ def test_a_job_that_no_pipeline_accepts_waits_for_one(web: Web) -> None:
             connection.execute(text("DELETE FROM pipelines WHERE name = 'trial'"))
 
 
+def test_a_pipeline_that_was_never_there_costs_no_vm_either(web: Web) -> None:
+    """Trying again names the pipelines that there are."""
+    ada = web.person()
+    [job] = web.record(ada.email, "photo.jpg", pipeline="oops")
+    web.fail(job, "There is no pipeline named 'oops'.")
+    refused = ada.post(f"{API}/jobs/{job}/retry")
+    assert refused.status_code == 409
+    assert refused.get_json()["detail"].startswith("There is no pipeline named 'oops'. Installed: ")
+
+
 def test_a_job_can_be_cancelled_once(web: Web) -> None:
     """A queued or running job is stopped by name; one that is over is not."""
     ada = web.person()
