@@ -134,6 +134,9 @@ class Job(Base):
         Index("jobs_pipeline_newest", "pipeline", text("created_at DESC"), text("id DESC")),
         Index("jobs_queue", "not_before", postgresql_where=text("status = 'queued'")),
         Index("jobs_unpublished", "not_before", postgresql_where=text("status = 'queued' AND published_at IS NULL")),
+        Index(
+            "jobs_published", "published_at", postgresql_where=text("status = 'queued' AND published_at IS NOT NULL")
+        ),
         Index("jobs_leases", "lease_until", postgresql_where=text("status = 'running'")),
         Index("jobs_worker", "worker", postgresql_where=text("status = 'running'")),
         Index("jobs_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
@@ -161,8 +164,12 @@ class Attempt(Base):
     error: Mapped[str | None]
     steps_stored: Mapped[int] = mapped_column(server_default="0")
     saved_seconds: Mapped[float] = mapped_column(server_default="0")  #: work that stored steps spared this attempt
+    sweep_at: Mapped[datetime | None]  #: since when files may lie in the result bucket that nobody needs; None: none do
 
-    __table_args__ = (Index("attempts_open", "worker", postgresql_where=text("ended_at IS NULL")),)
+    __table_args__ = (
+        Index("attempts_open", "worker", postgresql_where=text("ended_at IS NULL")),
+        Index("attempts_sweep", "sweep_at", postgresql_where=text("sweep_at IS NOT NULL")),
+    )
 
 
 class Artifact(Base):
