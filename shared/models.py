@@ -212,6 +212,7 @@ class Run(Base):
     vm_seconds: Mapped[float] = mapped_column(server_default="0")
     cost_usd: Mapped[float | None]
     problem: Mapped[str | None]  #: what keeps VMs from starting: stockout, quota
+    beyond_budget: Mapped[bool] = mapped_column(server_default=text("false"))  #: an admin started it though it is spent
 
     __table_args__ = (Index("runs_open", text("(true)"), unique=True, postgresql_where=text("ended_at IS NULL")),)
 
@@ -239,6 +240,65 @@ class Worker(Base):
         Index("workers_alive", "instance", postgresql_where=text("state <> 'gone'")),
         Index("workers_ended", "ended_at"),
     )
+
+
+class Pause(Base):
+    """One row for each time an admin paused the whole queue; at most one is open."""
+
+    __tablename__ = "pauses"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    paused_by: Mapped[str]
+    paused_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    resumed_by: Mapped[str | None]
+    resumed_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("pauses_open", text("(true)"), unique=True, postgresql_where=text("resumed_at IS NULL")),)
+
+
+class DeadLetter(Base):
+    """A message that Pub/Sub gave up delivering, until somebody replays or discards it."""
+
+    __tablename__ = "dead_letters"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    message_id: Mapped[str]
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    published_at: Mapped[datetime]  #: when it was first published
+    subscription: Mapped[str]  #: which could not deliver it
+    delivery_attempts: Mapped[int]
+    job_id: Mapped[uuid.UUID | None]  #: as the message says; there may be no such job
+    data: Mapped[bytes]  #: its beginning, if it is long
+    size_bytes: Mapped[int]  #: of all of its data
+    attributes: Mapped[dict[str, Any]]
+    replayed_at: Mapped[datetime | None]
+    replayed_by: Mapped[str | None]
+    discarded_at: Mapped[datetime | None]
+    discarded_by: Mapped[str | None]
+
+    __table_args__ = (
+        UniqueConstraint("message_id", name="dead_letters_message"),
+        Index(
+            "dead_letters_open",
+            text("received_at DESC"),
+            text("id DESC"),
+            postgresql_where=text("replayed_at IS NULL AND discarded_at IS NULL"),
+        ),
+    )
+
+
+class Budget(Base):
+    """What Cloud Billing said last about a budget of the workers."""
+
+    __tablename__ = "budgets"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    cost: Mapped[float]
+    amount: Mapped[float]
+    currency: Mapped[str]
+    interval_start: Mapped[datetime]  #: of the period that the cost is of
+    published_at: Mapped[datetime]  #: when Cloud Billing said so
+    spent_at: Mapped[datetime | None]  #: when it first said that all of it is spent; null while it is not
 
 
 class PipelineRow(Base):
