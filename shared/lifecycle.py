@@ -7,7 +7,7 @@ Nothing else in Spotmill writes the columns that are written here. Times are the
 
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -349,17 +349,25 @@ def cancel(connection: Connection, ids: Sequence[uuid.UUID], *, reason: str) -> 
 
 
 _REROUTE = text("""
-    UPDATE jobs SET pipeline = :pipeline, updated_at = now()
-    WHERE id = CAST(:id AS uuid) AND status IN ('failed', 'cancelled') AND pipeline = :unrouted
-      AND NOT EXISTS (SELECT FROM jobs other WHERE other.pipeline = :pipeline AND
-                      (other.bucket, other.object, other.generation) = (jobs.bucket, jobs.object, jobs.generation))
-    RETURNING id""")
+    WITH r AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, pipeline text)
+    ), free AS (
+        SELECT j.id, r.pipeline FROM jobs j JOIN r USING (id)
+        WHERE j.status IN ('failed', 'cancelled') AND j.pipeline = :unrouted
+          AND NOT EXISTS (SELECT FROM jobs other WHERE other.pipeline = r.pipeline
+                          AND (other.bucket, other.object, other.generation) = (j.bucket, j.object, j.generation))
+        ORDER BY j.id FOR UPDATE OF j
+    )
+    UPDATE jobs j SET pipeline = f.pipeline, updated_at = now() FROM free f WHERE j.id = f.id
+    RETURNING j.id""")
 
 
-def reroute(connection: Connection, job: uuid.UUID, pipeline: str) -> bool:
-    """Give a job that no pipeline accepted to one that does now; False if the object has a job there already."""
-    values = {"id": str(job), "pipeline": pipeline, "unrouted": UNROUTED}
-    return connection.execute(_REROUTE, values).one_or_none() is not None
+def reroute(connection: Connection, pipelines: Mapping[uuid.UUID, str]) -> set[uuid.UUID]:
+    """Give jobs that no pipeline accepted to one that does now; return those whose object has no job there already."""
+    if not pipelines:
+        return set()
+    rows = _rows({"id": job, "pipeline": pipeline} for job, pipeline in pipelines.items())
+    return set(connection.execute(_REROUTE, rows | {"unrouted": UNROUTED}).scalars())
 
 
 _RETRY = text("""

@@ -1,6 +1,8 @@
 """A page of jobs, newest first, by key: every page costs the same, however many jobs there are."""
 
+import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -51,6 +53,17 @@ class Wanted:
     upload: ObjectName | None = None
     cursor: Cursor | None = None
     limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedJob:
+    """A job's place in the listing, and what its pipeline is chosen by."""
+
+    id: uuid.UUID
+    created_at: datetime
+    pipeline: str
+    content_type: str
+    object: str
 
 
 def _older_than(cursor: Cursor) -> ColumnElement[bool]:
@@ -122,14 +135,24 @@ def as_json(rows: Any, kind: type[Job], most: int) -> Select[str]:
     return select(written).order_by(page.created_at.desc(), page.id.desc()).limit(most)
 
 
+def _rows(person: Person, wanted: Wanted) -> Any:
+    if wanted.q and not wanted.upload:
+        return _found(wanted)
+    walks = _walks(person, wanted)
+    return union_all(*(walk.subquery().select() for walk in walks)) if len(walks) > 1 else walks[0]
+
+
+def routed_jobs(connection: Connection, person: Person, wanted: Wanted) -> list[RoutedJob]:
+    """Read what chose the pipelines of one page of jobs."""
+    page = _rows(person, wanted).subquery("page").c
+    columns = (page.id, page.created_at, page.pipeline, page.content_type, page.object)
+    rows = connection.execute(select(*columns).order_by(page.created_at.desc(), page.id.desc()).limit(wanted.limit))
+    return [RoutedJob(*row) for row in rows]
+
+
 def page_of_jobs(connection: Connection, person: Person, wanted: Wanted) -> JobPage:
     """Read one page in one query."""
-    if wanted.q and not wanted.upload:
-        rows: Any = _found(wanted)
-    else:
-        walks = _walks(person, wanted)
-        rows = union_all(*(walk.subquery().select() for walk in walks)) if len(walks) > 1 else walks[0]
-    found = connection.execute(as_json(rows, Job, wanted.limit + 1)).scalars()
+    found = connection.execute(as_json(_rows(person, wanted), Job, wanted.limit + 1)).scalars()
     jobs = _JOBS.validate_json("[" + ",".join(found) + "]")
     shown = jobs[: wanted.limit]
     more = len(jobs) > wanted.limit

@@ -15,6 +15,7 @@ from services.web.views import Person
 
 _BODY_MAX_BYTES = 64 * 1024
 Q = TypeVar("Q", bound=BaseModel)
+W = TypeVar("W", bound=Wish)
 Handler = Callable[..., Response]
 
 
@@ -73,6 +74,14 @@ def read_query(kind: type[Q], *, besides: Sequence[str] = ()) -> Q:
         raise Problem(422, "Not valid", f"Given more than once: {', '.join(doubled)}.")
     try:
         return kind.model_validate({name: value for name, value in request.args.items() if name not in besides})
+    except ValidationError as error:
+        raise _not_valid(error) from None
+
+
+def read_wish(kind: type[W], fields: Mapping[str, str]) -> W:
+    """Check what a plain form says, by the rules for the body of a call."""
+    try:
+        return kind.model_validate(dict(fields))
     except ValidationError as error:
         raise _not_valid(error) from None
 

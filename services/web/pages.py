@@ -7,15 +7,16 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
-from services.web import processing
+from services.web import bulk_retry, processing
 from services.web.api.jobs import JobsQuery
 from services.web.backends import backends
 from services.web.form_upload import store
 from services.web.job_detail import CANCELLED, RETRIED, read_job
 from services.web.listing import page_of_jobs
-from services.web.operations import caller, read_query
+from services.web.operations import caller, read_query, read_wish
 from services.web.overview import read_queue
 from services.web.problems import unprocessable
+from services.web.shapes import RetryJobs
 from services.web.views import Filters, JobPage, PipelineChoice, ProcessingPage, Shell, UploadPage
 from shared.models import JobStatus, StopMode
 from shared.routing import installed_offers
@@ -28,6 +29,8 @@ _NOTICES = {
     "stopped": "The workers finish what they hold, then they leave.",
     "stopped-now": "The workers are leaving; what they held is going back to the queue.",
     "retried": "The job is in the queue again.",
+    "retried-all": "The jobs are in the queue again. Those left here are for no pipeline that is installed.",
+    "retried-many": "Many jobs are in the queue again. Press again for the rest.",
     "cancelled": "The job is cancelled.",
 }
 
@@ -126,6 +129,12 @@ def stop() -> BaseResponse:
     mode = StopMode(asked)
     processing.stop_run(backends(), caller(), mode)
     return _done("stopped" if mode is StopMode.DRAIN else "stopped-now")
+
+
+@pages.post("/jobs/retry")
+def retry_all() -> BaseResponse:
+    done = bulk_retry.retry_all(backends(), caller(), read_wish(RetryJobs, request.form))
+    return _done("retried-many" if done.next_cursor else "retried-all")
 
 
 @pages.post("/jobs/<uuid:job_id>/retry")

@@ -45,7 +45,7 @@ def _route_anew(connection: Connection, job: JobDetail) -> None:
         return
     asked = None if job.pipeline == UNROUTED else job.pipeline
     pipeline, refusal = route(installed_offers(connection), asked=asked, content_type=job.content_type, name=job.object)
-    if refusal is None and asked is None and not lifecycle.reroute(connection, job.id, pipeline):
+    if refusal is None and asked is None and not lifecycle.reroute(connection, {job.id: pipeline}):
         refusal = f"The {pipeline} pipeline has another job for this file."
     if refusal is not None:
         raise Problem(409, "It cannot be tried again", refusal)

@@ -103,6 +103,14 @@ class JobPage(Shape):
     next_cursor: str | None = Field(description="Pass it as 'cursor' for the next page; null on the last one.")
 
 
+class Retried(Shape):
+    """What a retry of many came to."""
+
+    queued: int = Field(description="Jobs that are in the queue again.")
+    refused: int = Field(description="Jobs left alone, as no installed pipeline would take them.")
+    next_cursor: str | None = Field(description="Where to go on, in another call with it; null when all are done.")
+
+
 class Counts(Shape):
     """How many jobs the caller may see in each state."""
 
@@ -245,6 +253,25 @@ class NewRun(Wish):
     """How many VMs should work; without a number, the suggested one."""
 
     workers: Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None = None
+
+
+#: Postgres cannot hold the character NUL in text.
+NO_NUL = r"^[^\x00]*$"
+no_nul = in_words("This holds a NUL, which no name has.")
+Words = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL), no_nul]
+
+
+class RetryJobs(Wish):
+    """Which jobs to queue again: those that GET /jobs lists by the same filters. What is empty does not matter."""
+
+    status: Annotated[
+        str,
+        StringConstraints(max_length=200, pattern=r"^(failed|cancelled)(,(failed|cancelled))*$"),
+        in_words("Name failed, cancelled or both, separated by a comma."),
+    ] = "failed"
+    pipeline: Words = ""
+    q: Words = Field("", description="Part of the file's name; one or two letters: how it begins.")
+    cursor: Words = Field("", description="next_cursor of the call before; without one, from the newest job.")
 
 
 class StopRun(Wish):

@@ -18,6 +18,7 @@ Forms that work without script (all answer 303 to a page, or an error page):
 | ``POST /run``                          | ``workers`` (number)                                |
 | ``POST /stop``                         | ``mode`` = drain or now                             |
 | ``POST /jobs/<id>/retry`` and ``/cancel`` | none                                             |
+| ``POST /jobs/retry``                   | ``status``, ``pipeline``, ``q``                     |
 | ``POST /upload`` (multipart)           | ``file``, ``pipeline`` (optional)                   |
 | ``GET /``                              | ``status``, ``pipeline``, ``q``, ``cursor``         |
 """

@@ -99,7 +99,7 @@ def test_cancel_and_retry(watched: Watched, mill: Mill) -> None:
 
 
 def test_all_shown(watched: Watched, mill: Mill) -> None:
-    """All jobs that a filter shows are cancelled or retried at once, after one question."""
+    """All jobs that a filter shows are cancelled, and all that it finds are retried, after one question."""
     names = [f"{mill.word}-{number}.jpg" for number in range(12)]
     mill.record(*names)
     page = watched.page(f"/?status=queued&q={mill.word}-")
@@ -113,7 +113,7 @@ def test_all_shown(watched: Watched, mill: Mill) -> None:
     expect(page.locator("#jobs-empty")).to_be_visible()
     page.locator("#counts").get_by_role("link", name="Cancelled").click()
     expect(page.locator("#jobs tr")).to_have_count(12)
-    page.get_by_role("button", name="Retry all shown").click()
+    page.get_by_role("button", name="Retry all 12 cancelled").click()
     page.get_by_role("dialog").get_by_role("button", name="Retry").click()
     expect(page.locator("#jobs-empty")).to_be_visible()
     assert {job["status"] for job in mill.jobs(f"{mill.word}-")} == {"queued"}
@@ -323,3 +323,27 @@ def test_page_not_there(watched: Watched) -> None:
     page.get_by_role("link", name="Go to the processing page").click()
     expect(page.get_by_role("heading", name="Run")).to_be_visible()
     watched.forgive("404")
+
+
+def test_retry_everything_that_failed(watched: Watched, mill: Mill, shot: Callable[[Page, str], None]) -> None:
+    """More failed jobs than are listed are all retried by one button, which keeps the focus until they are queued."""
+    for hold in [mill.take(job) for job in mill.record(*(f"{mill.word}-{number:03}.jpg" for number in range(60)))]:
+        mill.fail(hold, "This is no picture.")
+    count = mill.get("/queue")["counts"]["failed"]
+    page = watched.page("/?status=failed")
+    expect(page.locator("#jobs tr")).to_have_count(50)
+    button = page.get_by_role("button", name=f"Retry all {count} failed")
+    button.focus()
+    shot(page, "retry-all")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name=f"Retry {count} jobs?")
+    expect(dialog.get_by_role("button", name="Go back")).to_be_focused()
+    shot(page, "retry-all-question")
+    page.keyboard.press("Escape")
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog.get_by_role("button", name="Retry").click()
+    expect(page.get_by_role("status").filter(has_text="jobs queued again.")).to_be_visible()
+    expect(page.locator("#jobs-empty")).to_be_visible()
+    expect(page.locator("#jobs-title")).to_be_focused()
+    assert {job["status"] for job in mill.jobs(f"{mill.word}-")} == {"queued"}

@@ -6,13 +6,13 @@ from typing import Annotated
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.web import processing
+from services.web import bulk_retry, processing
 from services.web.backends import backends
 from services.web.cursor import Cursor
 from services.web.job_detail import read_job
 from services.web.listing import API, Wanted, page_of_jobs
 from services.web.operations import Api, answer, caller
-from services.web.shapes import JobDetail, JobPage, in_words
+from services.web.shapes import NO_NUL, JobDetail, JobPage, Retried, RetryJobs, Words, in_words, no_nul
 from shared.models import JobStatus
 from shared.objects import ObjectName
 from shared.settings import WebSettings
@@ -20,10 +20,6 @@ from shared.settings import WebSettings
 api = Api("jobs", API)
 _HIDDEN = "There is no such job, or it belongs to somebody else."
 _STATE = "|".join(JobStatus)
-#: Postgres cannot hold the character NUL in text.
-_NO_NUL = r"^[^\x00]*$"
-_no_nul = in_words("This holds a NUL, which no name has.")
-_Words = Annotated[str, StringConstraints(max_length=200, pattern=_NO_NUL), _no_nul]
 _States = Annotated[
     str,
     StringConstraints(max_length=200, pattern=rf"^(({_STATE})(,({_STATE}))*)?$"),
@@ -37,12 +33,12 @@ class JobsQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: _States = Field("", description="States, separated by commas.")
-    pipeline: _Words = ""
-    q: _Words = Field("", description="Part of the file's name; one or two letters: how it begins.")
-    object: Annotated[str, StringConstraints(max_length=1024, pattern=_NO_NUL), _no_nul] = Field(
+    pipeline: Words = ""
+    q: Words = Field("", description="Part of the file's name; one or two letters: how it begins.")
+    object: Annotated[str, StringConstraints(max_length=1024, pattern=NO_NUL), no_nul] = Field(
         "", description="Only jobs of this upload, by its whole object name; q does not matter then."
     )
-    cursor: _Words = Field("", description="next_cursor of the page before.")
+    cursor: Words = Field("", description="next_cursor of the page before.")
     limit: Annotated[int, Field(ge=1, le=200)] | None = Field(None, description="Jobs on a page.")
 
     def wanted(self, settings: WebSettings) -> Wanted:
@@ -87,6 +83,17 @@ def list_jobs(query: JobsQuery) -> Response:
 def show_job(job_id: uuid.UUID) -> Response:
     with backends().transaction(caller()) as connection:
         return answer(read_job(connection, backends().links, job_id))
+
+
+@api.operation(
+    "POST",
+    "/jobs/retry",
+    summary="Queue failed or cancelled jobs again, as many as a few seconds allow",
+    body=RetryJobs,
+    answers={202: Retried},
+)
+def retry_jobs(body: RetryJobs) -> Response:
+    return answer(bulk_retry.retry_all(backends(), caller(), body), 202)
 
 
 @api.operation(

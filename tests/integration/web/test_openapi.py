@@ -22,7 +22,7 @@ CALLS = [(method, path) for path, methods in sorted(DOCUMENT["paths"].items()) f
 
 def make_sensible(case: Any) -> None:
     """Leave out what a description cannot know: which pipelines there are, how many workers are allowed, a cursor."""
-    for part, name in ((case.body, "pipeline"), (case.body, "workers"), (case.query, "cursor")):
+    for part, name in ((case.body, "pipeline"), (case.body, "workers"), (case.body, "cursor"), (case.query, "cursor")):
         if isinstance(part, dict):
             part.pop(name, None)
 

@@ -10,6 +10,20 @@ export function cancel(job) {
   return call("POST", `/jobs/${job.id}/cancel`);
 }
 
+/** Retry all jobs under these filters; `progress` hears how many are queued again. Returns {queued, refused}. */
+export async function retryAll(filters, progress) {
+  const sum = { queued: 0, refused: 0 };
+  let cursor = "";
+  do {
+    const answer = await call("POST", "/jobs/retry", { body: { ...filters, cursor } });
+    sum.queued += answer.queued;
+    sum.refused += answer.refused;
+    cursor = answer.next_cursor;
+    progress(sum.queued);
+  } while (cursor);
+  return sum;
+}
+
 /** Do `action` to many jobs, a few at a time; returns how many it was done to, and the first error that stopped it. */
 export async function toAll(jobs, action) {
   const waiting = [...jobs];

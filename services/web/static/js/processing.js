@@ -3,10 +3,10 @@
 import { call } from "./api.js";
 import { showBelt } from "./belt.js";
 import { confirmed } from "./confirm.js";
-import { firstState, h, setHidden } from "./dom.js";
+import { firstState, h, setHidden, setText } from "./dom.js";
 import { Filters, filterQuery } from "./filters.js";
 import { FleetList } from "./fleet_list.js";
-import { cancel, retry, toAll } from "./job_actions.js";
+import { cancel, retry, retryAll, toAll } from "./job_actions.js";
 import { emptyWords, JobTable } from "./job_table.js";
 import { announce, complain } from "./notices.js";
 import { Place } from "./place.js";
@@ -14,7 +14,7 @@ import { Poller } from "./poller.js";
 import { RunPanel } from "./run_panel.js";
 import { canCancel, canRetry } from "./status.js";
 import { inform } from "./toast.js";
-import { elided, plural } from "./words.js";
+import { elided, number, plural } from "./words.js";
 
 const PAGE = 50;
 const LARGEST_REQUEST = 200;
@@ -89,7 +89,7 @@ function showJobs() {
   table.setAttribute("aria-busy", "false");
   setHidden(table, jobs.length === 0);
   setHidden(moreButton, !nextCursor);
-  setHidden(retryShown, !(jobs.length && jobs.every(canRetry)));
+  if (!retrying) showRetryAll();
   setHidden(cancelShown, !(filters.current.status === "queued" && jobs.length));
   const empty = document.getElementById("jobs-empty");
   setHidden(empty, jobs.length > 0);
@@ -126,8 +126,50 @@ async function act(action, job, said) {
   await poller.now();
 }
 
-const retryShown = document.getElementById("retry-shown");
+const retryButton = document.getElementById("retry-all");
 const cancelShown = document.getElementById("cancel-shown");
+let retrying = false;
+
+/** All that the filters find, if all of it can be retried: what, in words, and how many (null: more than is listed). */
+function retryable() {
+  const { status, pipeline, q } = filters.current;
+  const chosen = status === "failed" || status === "cancelled";
+  if (!jobs.length || !(chosen || (!nextCursor && jobs.every(canRetry)))) return null;
+  const everything = chosen && !pipeline && !q;
+  const count = everything ? queue.counts[status] : nextCursor ? null : jobs.length;
+  return { status: status || "failed,cancelled", count, kind: chosen ? status : "of these" };
+}
+
+function showRetryAll() {
+  const found = retryable();
+  setHidden(retryButton, !found, document.getElementById("jobs-title"));
+  if (!found) return;
+  const words = found.count === null ? `all ${found.kind} that match` : found.count === 1 ? "it" : `all ${number(found.count)} ${found.kind}`;
+  setText(retryButton.lastElementChild, `Retry ${words}…`);
+}
+
+async function retryEverything() {
+  const found = retryable();
+  if (!found || retrying) return;
+  const many = found.count === null ? `all ${found.kind} jobs that match` : plural(found.count, "job");
+  const text = "They go back to the queue, with their failures forgotten.";
+  if (!(await confirmed({ title: `Retry ${many}?`, text, yes: "Retry", harmless: true }))) return;
+  retrying = true;
+  retryButton.setAttribute("aria-disabled", "true"); // not disabled: it keeps the focus
+  const { pipeline, q } = filters.current;
+  try {
+    const { queued, refused } = await retryAll({ status: found.status, pipeline, q }, (sum) => {
+      setText(retryButton.lastElementChild, `${number(sum)} queued again`);
+    });
+    const left = refused ? ` ${plural(refused, "job")} stayed: no installed pipeline takes ${refused === 1 ? "it" : "them"}.` : "";
+    inform(`${plural(queued, "job")} queued again.${left}`);
+  } catch (error) {
+    complain(error);
+  }
+  retrying = false;
+  retryButton.removeAttribute("aria-disabled");
+  await poller.now();
+}
 
 async function actOnShown(action, can, words) {
   const chosen = jobs.filter(can);
@@ -139,9 +181,7 @@ async function actOnShown(action, can, words) {
   await poller.now();
 }
 
-retryShown.addEventListener("click", () =>
-  actOnShown(retry, canRetry, { title: (n) => `Retry ${n}?`, text: "They go back to the queue, with their failures forgotten.", yes: "Retry", done: "queued again" }),
-);
+retryButton.addEventListener("click", retryEverything);
 cancelShown.addEventListener("click", () =>
   actOnShown(cancel, canCancel, { title: (n) => `Cancel ${n}?`, text: "Cancelled jobs can be retried.", yes: "Cancel them", done: "cancelled" }),
 );
