@@ -78,6 +78,7 @@ def _servers(site: Site, base: Environment) -> list[Program]:
         return Program(name, title, arguments, base, ready=ready, layer=SERVERS)
 
     return [
+        *_cable(site, base),
         server("postgres", "Postgres", postgres_ready(site.state_of("postgres"), ports["postgres"])),
         server("pubsub", "Pub/Sub", listening(ports["pubsub"])),
         server(
@@ -87,6 +88,17 @@ def _servers(site: Site, base: Environment) -> list[Program]:
             *("--pubsub-host", site.pubsub_host, "--signer-key", site.signer_key),
         ),
     ]
+
+
+def _cable(site: Site, base: Environment) -> list[Program]:
+    """What breaks connections to Postgres on request, if that was asked for."""
+    if not site.cable:
+        return []
+    ports = site.ports
+    where = ("--port", ports["cable"], "--control-port", ports["cable_control"])
+    cable = _local("cable", "--to", f"127.0.0.1:{ports['postgres']}", *where)
+    ready = answering(ports["cable_control"], HEALTH, 200)
+    return [Program("cable", "Cable", cable, base, ready=ready, layer=SERVERS)]
 
 
 def _preparations(site: Site, base: Environment) -> list[Program]:

@@ -26,6 +26,8 @@ OWNER = "spotmill"
 
 #: Servers that are given a port; the web's comes from the command line.
 PORTED = ("dispatcher", "postgres", "pubsub", "gcs", "compute", "eventarc")
+#: And those that the cable to Postgres is given, if there is one.
+CABLE_PORTS = ("cable", "cable_control")
 #: Processes with a login of their own, each a member of the group role that the migrations make.
 SERVICES = ("web", "dispatcher", "worker")
 
@@ -38,18 +40,20 @@ class Site:
     max_workers: int
     ports: Mapping[str, int] = field(default_factory=dict)
     passwords: Mapping[str, str] = field(default_factory=dict)
+    #: Whether services reach Postgres through a cable that can be cut.
+    cable: bool = False
 
     @classmethod
-    def open(cls, data_dir: Path, *, web_port: int, max_workers: int) -> Self:
+    def open(cls, data_dir: Path, *, web_port: int, max_workers: int, cable: bool = False) -> Self:
         """Read what an earlier start stored, choose what is missing or taken, and store it.
 
         ``web_port`` 0 takes any.
         """
         stored = cls.read(data_dir) if _file(data_dir).exists() else cls(data_dir, max_workers)
-        names = PORTED if web_port else ("web", *PORTED)
+        names = (*(() if web_port else ("web",)), *PORTED, *(CABLE_PORTS if cable else ()))
         ports = assign(names, stored.ports, avoid=web_port) | ({"web": web_port} if web_port else {})
         passwords = {name: secrets.token_urlsafe(24) for name in (OWNER, *SERVICES)} | dict(stored.passwords)
-        site = replace(stored, max_workers=max_workers, ports=ports, passwords=passwords)
+        site = replace(stored, max_workers=max_workers, ports=ports, passwords=passwords, cable=cable)
         atomic.write(_file(data_dir), json.dumps(asdict(site) | {"data_dir": None}, indent=2))
         return site
 
@@ -91,7 +95,8 @@ class Site:
     def database_url(self, login: str) -> str:
         """Address of the database for the owner or for one of the services."""
         user = login if login == OWNER else f"local_{login}"
-        return f"postgresql+pg8000://{user}:{self.passwords[login]}@127.0.0.1:{self.ports['postgres']}/{DATABASE}"
+        port = self.ports["cable" if self.cable and login != OWNER else "postgres"]
+        return f"postgresql+pg8000://{user}:{self.passwords[login]}@127.0.0.1:{port}/{DATABASE}"
 
     def state_of(self, server: str) -> Path:
         """Directory that a server keeps its data in."""
@@ -122,7 +127,13 @@ class Site:
             "SPOTMILL_WORKER_SLOTS": str(self.slots),
             "SPOTMILL_WEB_URL": self.web_url,
             "SPOTMILL_DISPATCHER_URL": self.dispatcher_url,
-        } | ({"SPOTMILL_SIGNER_KEY": str(self.signer_key)} if login in {OWNER, "web"} else {})
+            "SPOTMILL_EVENTARC_URL": self._url("eventarc"),
+        } | self._of_some(login)
+
+    def _of_some(self, login: str) -> dict[str, str]:
+        signer = {"SPOTMILL_SIGNER_KEY": str(self.signer_key)} if login in {OWNER, "web"} else {}
+        cable = {"SPOTMILL_CABLE_URL": self._url("cable_control")} if self.cable and login == OWNER else {}
+        return signer | cable
 
     def trigger_names(self) -> dict[str, str]:
         """What the placeholders of ``eventarc/triggers.yaml`` stand for here."""

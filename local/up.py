@@ -183,7 +183,10 @@ async def _keep_house(logs: Logs, asked: asyncio.Event) -> None:
     show_default=True,
     help="Who is signed in to the web page.",
 )
-def command(data_dir: Path, port: int, max_workers: int, dev_user: str) -> None:
+@click.option(
+    "--cable", is_flag=True, help="Have services reach Postgres through a cable that can be cut (docs/faults.md)."
+)
+def command(data_dir: Path, port: int, max_workers: int, dev_user: str, cable: bool) -> None:
     """Starts the whole of Spotmill on this machine, and stops it on Ctrl-C."""
     data_dir = data_dir.resolve()
     try:
@@ -197,7 +200,7 @@ def command(data_dir: Path, port: int, max_workers: int, dev_user: str) -> None:
         if left:
             click.echo(f"Ended {left} process(es) that an earlier start left behind")
         _check_port(port)
-        site = Site.open(data_dir, web_port=port, max_workers=max_workers)
+        site = Site.open(data_dir, web_port=port, max_workers=max_workers, cable=cable)
         _introduce(lock, site)
         signer_key.ensure(site.signer_key, PROJECT)
         click.echo(f"Starting Spotmill in {data_dir}")

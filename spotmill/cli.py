@@ -71,8 +71,10 @@ def main() -> None:
 @click.group(
     cls=LazyGroup,
     references={
+        "cable": Reference("local.cable.server:command", "A cable to any server, which can be cut and slowed."),
         "compute": Reference("local.compute.server:command", "Compute: one instance group whose VMs are processes."),
         "eventarc": Reference("local.eventarc.server:command", "Eventarc: from Pub/Sub to CloudEvents over HTTP."),
+        "faults": Reference("local.faults.control:command", "Make servers of a running local cloud fail."),
         "gcs": Reference("local.gcs.server:command", "Cloud Storage: JSON and XML APIs over files."),
         "postgres": Reference("local.postgres.server:command", "Postgres: a real one, on loopback."),
         "pubsub": Reference("local.pubsub.server:command", "Pub/Sub: gRPC over SQLite."),

@@ -1,5 +1,6 @@
 """The REST calls: who is meant, what is asked, what is answered."""
 
+import asyncio
 import json
 import logging
 import time
@@ -10,9 +11,12 @@ from aiohttp import web
 
 from local.compute import names, resources
 from local.compute.errors import ApiError, invalid, not_found
-from local.compute.group import Group
+from local.compute.faults import serve_page, troubled
+from local.compute.group import QUOTA_CODE, Group
 from local.compute.instance import Status
-from local.compute.listing import page
+from local.compute.listing import page as listed
+from local.compute.names import timestamp
+from local.faults import page
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +34,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def application(group: Group) -> web.Application:
     """The whole API of one group."""
     api = Api(group)
-    app = web.Application(middlewares=[_as_google, api.once])
+    app = web.Application(middlewares=[_as_google, api.trouble, api.once])
     add = app.router.add_route
     add("GET", MANAGERS, api.list_managers)
     add("GET", MANAGER, api.get_manager)
@@ -50,6 +54,8 @@ def application(group: Group) -> web.Application:
         add("POST", scope + "/operations/{operation}/wait", api.get_operation)
     add("GET", "/_spotmill/health", _health)
     add("GET", "/_spotmill/vms", api.list_processes)
+    for method in ("GET", "PUT", "DELETE"):
+        add(method, page.PATH, lambda request: serve_page(group.faults, request))
     return app
 
 
@@ -64,7 +70,7 @@ class Api:
 
     async def list_managers(self, request: web.Request) -> web.Response:
         self._check_place(request)
-        items, more = page([resources.group(self.group)], request.query)
+        items, more = listed([resources.group(self.group)], request.query)
         return web.json_response({"kind": "compute#regionInstanceGroupManagerList", "items": items, **more})
 
     async def get_manager(self, request: web.Request) -> web.Response:
@@ -74,13 +80,13 @@ class Api:
     async def list_managed_instances(self, request: web.Request) -> web.Response:
         self._check_manager(request)
         shown = [resources.managed_instance(self.settings, instance) for instance in self.group.instances]
-        items, more = page(shown, request.query)
+        items, more = listed(shown, request.query)
         return web.json_response({"managedInstances": items, **more})
 
     async def list_errors(self, request: web.Request) -> web.Response:
         self._check_manager(request)
         shown = [resources.failure(self.settings, failure) for failure in self.group.store.errors()]
-        items, more = page(shown, request.query)
+        items, more = listed(shown, request.query)
         return web.json_response({"items": items, **more})
 
     async def resize(self, request: web.Request) -> web.Response:
@@ -118,7 +124,7 @@ class Api:
     async def list_instances(self, request: web.Request) -> web.Response:
         zone = self._check_place(request)
         members = [each for each in self.group.instances if each.zone == zone and each.status is not Status.PENDING]
-        items, more = page([resources.instance(self.settings, each) for each in members], request.query)
+        items, more = listed([resources.instance(self.settings, each) for each in members], request.query)
         return web.json_response({"kind": "compute#instanceList", "items": items, **more})
 
     async def get_instance(self, request: web.Request) -> web.Response:
@@ -153,7 +159,7 @@ class Api:
 
     async def list_operations(self, request: web.Request) -> web.Response:
         self._check_place(request)
-        items, more = page(self.group.store.operations(_scope(request)), request.query)
+        items, more = listed(self.group.store.operations(_scope(request)), request.query)
         return web.json_response({"kind": "compute#operationList", "items": items, **more})
 
     async def get_operation(self, request: web.Request) -> web.Response:
@@ -225,6 +231,13 @@ class Api:
     # What is answered
 
     @web.middleware
+    async def trouble(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Faults that were asked for."""
+        if not self.group.faults.active or request.path.startswith("/_spotmill/"):
+            return await handler(request)
+        return await troubled(self.group.faults, request, handler)
+
+    @web.middleware
     async def once(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """A call that repeats the request id of an earlier one changes nothing, and gets its operation."""
         request_id = request.query.get("requestId")
@@ -232,17 +245,44 @@ class Api:
         return web.json_response(done) if done else await handler(request)
 
     def _change_group(self, request: web.Request, verb: str, change: Callable[[], None]) -> web.Response:
-        change()
         kind = f"compute.instanceGroupManagers.{verb}"
         target = resources.group_name(self.settings), self.group.row.id
-        return web.json_response(self._record(_scope(request), kind, target, request.query.get("requestId")))
+        return self._change(request, kind, target, change)
 
     def _change_instance(self, request: web.Request, name: str, verb: str, change: Callable[[], None]) -> web.Response:
         instance = self.group.vms[name].instance
         target = resources.instance_name(self.settings, instance), instance.id
-        change()
         kind = verb if verb in ("delete", "reset", "start", "stop") else f"compute.instances.{verb}"
-        return web.json_response(self._record(_scope(request), kind, target, request.query.get("requestId")))
+        return self._change(request, kind, target, change)
+
+    def _change(
+        self, request: web.Request, kind: str, target: tuple[str, int], change: Callable[[], None]
+    ) -> web.Response:
+        faults, call = self.group.faults, f"{kind} {target[0]}"
+        failed = faults.pick("failed_operation", call) if faults.active else None
+        slow = faults.pick("slow_operation", call) if faults.active and failed is None else None
+        if failed is None and slow is None:
+            change()
+        body = self._record(_scope(request), kind, target, request.query.get("requestId"))
+        if failed is not None:
+            body |= resources.operation_error(failed.code or QUOTA_CODE, failed.message or "An error was asked for.")
+            self.group.store.change_operation(body)
+        if slow is not None:
+            done = body
+            body = resources.still_running(done)
+            self.group.store.change_operation(body)
+            asyncio.get_running_loop().call_later(slow.delay_seconds, self._finish, done, change)
+        return web.json_response(body)
+
+    def _finish(self, operation: dict[str, Any], change: Callable[[], None]) -> None:
+        """Do late what a slow operation is about; what it was about may be gone by then."""
+        if self.group.closing:
+            return
+        try:
+            change()
+        except KeyError as error:
+            operation = operation | resources.operation_error("RESOURCE_NOT_FOUND", f"{error} was not found")
+        self.group.store.change_operation(operation | {"endTime": timestamp(time.time())})
 
     def _record(self, scope: str, kind: str, target: tuple[str, int], request_id: str | None) -> dict[str, Any]:
         body = resources.operation(

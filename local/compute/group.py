@@ -9,16 +9,20 @@ from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from local.compute import orphans
+from local.compute.faults import KINDS
 from local.compute.instance import Action, Instance, Status, fresh_id
+from local.compute.names import link
 from local.compute.settings import Settings
 from local.compute.store import GroupRow, Store
 from local.compute.vm import Vm
+from local.faults.injection import Faults
 
 logger = logging.getLogger(__name__)
 
 SUFFIX = string.ascii_lowercase + string.digits
 CRASH_PAUSE_SECONDS = 1.0
 QUOTA_CODE = "QUOTA_EXCEEDED"
+STOCKOUT_CODE = "ZONE_RESOURCE_POOL_EXHAUSTED"
 
 
 class Group:
@@ -30,6 +34,7 @@ class Group:
         self.row: GroupRow = store.group(settings.group)
         self.vms: dict[str, Vm] = {}
         self.closing = False
+        self.faults = Faults(KINDS)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -97,10 +102,30 @@ class Group:
         waiting = [vm for vm in self.vms.values() if vm.instance.status is Status.PENDING]
         room = self.settings.max_size - (len(self.vms) - len(waiting))
         for vm in waiting[: max(0, room)]:
+            if self.faults.active and self._sold_out(vm.instance):
+                continue
             vm.instance.status = Status.RUNNING
             self._spawn(self._boot(vm))
         for vm in waiting[max(0, room) :]:
-            self._refuse(vm.instance)
+            self._refuse(
+                vm.instance,
+                QUOTA_CODE,
+                f"Quota 'PREEMPTIBLE_CPUS' exceeded. "
+                f"Limit: {self.settings.max_size} instances in region {self.settings.region}.",
+            )
+
+    def _sold_out(self, instance: Instance) -> bool:
+        """Refuse a machine as a zone without capacity does, if a fault wants it, and try again later."""
+        rule = self.faults.pick("stockout", f"create {instance.name} {instance.zone}")
+        if rule is None:
+            return False
+        why = rule.message or (
+            f"The zone '{link(f'projects/{self.settings.project}/zones/{instance.zone}')}' does not have enough "
+            "resources available to fulfill the request.  Try a different zone, or try again later."
+        )
+        self._refuse(instance, rule.code or STOCKOUT_CODE, why)
+        asyncio.get_running_loop().call_later(rule.delay_seconds, self.reconcile)
+        return True
 
     async def open(self) -> None:
         """Take up what an earlier server left: living machines are adopted, others booted afresh."""
@@ -160,15 +185,12 @@ class Group:
         self.store.put(instance)
         return instance
 
-    def _refuse(self, instance: Instance) -> None:
-        """What a group says about an instance for which the region has no room."""
+    def _refuse(self, instance: Instance, code: str, why: str) -> None:
+        """What a group says about an instance for which there is no room."""
         if instance.error_code:
             return
-        instance.error_code = QUOTA_CODE
-        instance.error_message = (
-            f"Instance '{instance.name}' creation failed: Quota 'PREEMPTIBLE_CPUS' exceeded. "
-            f"Limit: {self.settings.max_size} instances in region {self.settings.region}."
-        )
+        instance.error_code = code
+        instance.error_message = f"Instance '{instance.name}' creation failed: {why}"
         self.store.put(instance)
         self.store.add_error(instance, time.time())
 

@@ -152,3 +152,20 @@ def operation(
         kind.removesuffix("s"): link(f"projects/{settings.project}/{scope}"),
         "selfLink": link(f"projects/{settings.project}/{kind}/{place}/operations/{name}"),
     }
+
+
+def still_running(operation: dict[str, Any]) -> dict[str, Any]:
+    """The same before it was done."""
+    return {name: value for name, value in operation.items() if name != "endTime"} | {
+        "status": "RUNNING",
+        "progress": 0,
+    }
+
+
+def operation_error(code: str, message: str) -> dict[str, Any]:
+    """What makes a done operation a failed one."""
+    return {
+        "error": {"errors": [{"code": code, "message": message}]},
+        "httpErrorStatusCode": 403,
+        "httpErrorMessage": "FORBIDDEN",
+    }

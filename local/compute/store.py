@@ -103,6 +103,10 @@ class Store:
         number = self._sql.execute(insert, (body["name"], scope, request_id, json.dumps(body))).lastrowid or 0
         self._sql.execute("DELETE FROM operations WHERE number <= ?", (number - KEPT_OPERATIONS,))
 
+    def change_operation(self, body: dict[str, Any]) -> None:
+        """What an operation has come to since it was handed out."""
+        self._sql.execute("UPDATE operations SET body = ? WHERE name = ?", (json.dumps(body), body["name"]))
+
     def operation(self, scope: str, name: str) -> dict[str, Any] | None:
         return self._body("SELECT body FROM operations WHERE scope = ? AND name = ?", (scope, name))
 

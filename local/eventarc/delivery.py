@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import urllib3
 from google.api_core.exceptions import GoogleAPICallError
@@ -13,7 +14,8 @@ from google.cloud.pubsub_v1.subscriber.scheduler import ThreadScheduler
 from google.cloud.pubsub_v1.types import FlowControl
 
 from eventarc.triggers import Trigger
-from local.eventarc.cloudevent import Message, UnknownEventError, as_request
+from local.eventarc.cloudevent import Message, Request, UnknownEventError, as_request
+from local.faults.injection import Faults
 
 log = logging.getLogger("eventarc")
 
@@ -22,6 +24,14 @@ log = logging.getLogger("eventarc")
 ACKNOWLEDGED = frozenset({102, 200, 201, 202, 204})
 POST_SECONDS = 60.0
 RETRY_SECONDS = 0.5
+#: What the router can be told to do wrong (``docs/faults.md``).
+KINDS = {
+    "duplicate": "post an event twice",
+    "delay": "wait `delay_seconds` before an event is posted",
+    "reorder": "wait a random time up to `delay_seconds`",
+    "lose_answer": "post an event, and take its answer for a failure: it comes again",
+    "drop": "never post an event, as one that failed for a day",
+}
 
 
 class Delivery:
@@ -37,6 +47,7 @@ class Delivery:
         subscriber: SubscriberClient,
         ensure: Callable[[], str],
         http: urllib3.PoolManager,
+        faults: Faults,
     ) -> None:
         self.trigger = trigger
         self.project = project
@@ -46,6 +57,7 @@ class Delivery:
         self._subscriber = subscriber
         self._ensure = ensure
         self._http = http
+        self._faults = faults
         self._stopped = threading.Event()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"delivery-{trigger.name}", daemon=True)
@@ -104,8 +116,10 @@ class Delivery:
             log.info("eventarc.ignored trigger=%s id=%s event=%s", self.trigger.name, message.id, error)
             pulled.ack()
             return
+        if self._faults.active and self._troubled(pulled, request):
+            return
         try:
-            response = self._http.request("POST", self.url, body=request.body, headers=request.headers)
+            response = self._post(request)
         except urllib3.exceptions.HTTPError as error:
             log.warning("eventarc.unreachable trigger=%s id=%s error=%s", self.trigger.name, message.id, error)
             pulled.nack()
@@ -116,3 +130,24 @@ class Delivery:
         else:
             log.warning("eventarc.refused trigger=%s id=%s status=%s", self.trigger.name, message.id, response.status)
             pulled.nack()
+
+    def _post(self, request: Request) -> urllib3.BaseHTTPResponse:
+        return self._http.request("POST", self.url, body=request.body, headers=request.headers)
+
+    def _troubled(self, pulled: PulledMessage, request: Request) -> bool:
+        """Do to an event what the plan wants; whether that was the end of it, for now."""
+        call = f"{self.trigger.name} {request.headers['ce-id']}"
+        if (delay := self._faults.delay(call)) is not None:
+            self._stopped.wait(delay)
+        if self._faults.pick("drop", call) is not None:
+            pulled.ack()
+            return True
+        if self._faults.pick("duplicate", call) is not None:
+            with suppress(urllib3.exceptions.HTTPError):
+                self._post(request)
+        if self._faults.pick("lose_answer", call) is not None:
+            with suppress(urllib3.exceptions.HTTPError):
+                self._post(request)
+            pulled.nack()
+            return True
+        return False

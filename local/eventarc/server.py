@@ -15,8 +15,10 @@ import urllib3
 
 from eventarc.triggers import TRIGGERS_FILE, Trigger, read_triggers
 from local.clients import publisher_of, subscriber_of
-from local.eventarc.delivery import POST_SECONDS, Delivery
+from local.eventarc.delivery import KINDS, POST_SECONDS, Delivery
 from local.eventarc.transport import Backoff, ensure_transport
+from local.faults import page
+from local.faults.injection import Faults
 
 STOP_SECONDS = 1.0
 
@@ -35,6 +37,7 @@ class Router:
         concurrency: int,
         backoff: Backoff,
     ) -> None:
+        self.faults = Faults(KINDS)
         publisher, subscriber = publisher_of(pubsub_host), subscriber_of(pubsub_host)
         http = urllib3.PoolManager(
             maxsize=concurrency * len(triggers), retries=False, timeout=urllib3.Timeout(connect=5, read=POST_SECONDS)
@@ -44,7 +47,16 @@ class Router:
             def ensure() -> str:
                 return ensure_transport(publisher, subscriber, trigger, project=project, region=region, backoff=backoff)
 
-            return Delivery(trigger, project, destination, concurrency, subscriber=subscriber, ensure=ensure, http=http)
+            return Delivery(
+                trigger,
+                project,
+                destination,
+                concurrency,
+                subscriber=subscriber,
+                ensure=ensure,
+                http=http,
+                faults=self.faults,
+            )
 
         self.deliveries = [delivery(trigger) for trigger in triggers]
 
@@ -66,14 +78,33 @@ class Router:
 
 
 def health_server(port: int, router: Router) -> ThreadingHTTPServer:
-    """Answer ``GET /_spotmill/health``: 200 when every trigger is being pulled, else 503."""
+    """Answer ``GET /_spotmill/health``: 200 when every trigger is being pulled, else 503. Faults are asked for here."""
 
     class Health(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == page.PATH:
+                self._fault_page()
+                return
             states = router.states()
             known = self.path == "/_spotmill/health"
             body = json.dumps({"triggers": states}).encode() if known else b"{}"
-            self.send_response((200 if all(states.values()) else 503) if known else 404)
+            self._answer((200 if all(states.values()) else 503) if known else 404, body)
+
+        def do_PUT(self) -> None:
+            self._fault_page()
+
+        def do_DELETE(self) -> None:
+            self._fault_page()
+
+        def _fault_page(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            if self.path == page.PATH:
+                self._answer(*page.answer(router.faults, self.command, body))
+            else:
+                self._answer(404, b"{}")
+
+        def _answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
             self.end_headers()

@@ -1,12 +1,12 @@
 """One request as the handlers see it, whether it came alone or inside a batch, and what they answer with."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
-from aiohttp import StreamReader, web
+from aiohttp import web
 
 from local.gcs.errors import StorageError, invalid
 from local.gcs.precondition import Preconditions
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 #: No metadata request is larger; bodies of objects never pass through here.
 MAX_JSON_BYTES = 8 * 1024 * 1024
+
+
+class Piecewise(Protocol):
+    """A body that is read in the pieces it arrives in."""
+
+    async def readany(self) -> bytes:
+        """Return the next piece; nothing at the end."""
 
 
 @dataclass(slots=True)
@@ -33,9 +40,17 @@ class Call:
     #: What the route's pattern found in the path, decoded.
     parts: dict[str, str] = field(default_factory=dict)
     query: dict[str, str] = field(default_factory=dict)
+    #: Faults that were asked for: what to answer instead of anything else, and what becomes of the body.
+    refusal: StorageError | None = None
+    interrupt: Callable[[Piecewise], Piecewise] | None = None
 
     def __post_init__(self) -> None:
         self.query = dict(parse_qsl(self.raw_query, keep_blank_values=True))
+
+    def check_refusal(self) -> None:
+        """Raise the refusal that a fault asked for, if one did."""
+        if self.refusal is not None:
+            raise self.refusal
 
     @property
     def base_url(self) -> str:
@@ -96,7 +111,7 @@ class Call:
         except ValueError as error:
             raise invalid(str(error)) from error
 
-    async def body(self) -> StreamReader:
+    async def body(self) -> Piecewise:
         """The request's body as a stream; a client that waits for permission to send it gets it now.
 
         Only what comes after authorization and early conditions calls this, so a refused client sends nothing.
@@ -106,7 +121,7 @@ class Call:
         if self.headers.get("Expect", "").lower() == "100-continue":
             await self.http.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.http.writer.output_size = 0  # the answer's own headers are still to come
-        return self.http.content
+        return self.http.content if self.interrupt is None else self.interrupt(self.http.content)
 
     async def json(self) -> dict[str, Any]:
         """The request's body as a JSON object; nothing sent is an empty one.

@@ -5,6 +5,7 @@ import os
 import re
 import zlib
 from email.utils import formatdate
+from io import FileIO
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -37,6 +38,12 @@ class BodyResponse(web.StreamResponse):
         self._offset = offset
         self._count = count
         self._gunzip = gunzip
+        self._end_after: int | None = None
+        self._reset = False
+
+    def end_after(self, count: int, *, reset: bool) -> None:
+        """Promise everything, send at most ``count`` bytes, and close or reset the connection."""
+        self._end_after, self._reset = count, reset
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send headers and content; the server calls this when the handler has returned."""
@@ -47,6 +54,9 @@ class BodyResponse(web.StreamResponse):
             if request.method == "HEAD" or writer is None:
                 return writer
             loop = asyncio.get_running_loop()
+            if self._end_after is not None:
+                await self._break_off(loop, request, file)
+                return writer
             if self._gunzip:
                 await self._inflate(loop, writer)
             elif self._count:
@@ -56,6 +66,17 @@ class BodyResponse(web.StreamResponse):
                 await loop.sendfile(transport, file, self._offset, self._count)
             await super().write_eof()
             return writer
+
+    async def _break_off(self, loop: asyncio.AbstractEventLoop, request: web.BaseRequest, file: FileIO) -> None:
+        transport, count = request.transport, min(self._end_after or 0, self._count)
+        if transport is None:
+            return
+        if count:
+            await loop.sendfile(transport, file, self._offset, count)
+        if self._reset:
+            transport.abort()
+        else:
+            transport.close()
 
     async def _inflate(self, loop: asyncio.AbstractEventLoop, writer: AbstractStreamWriter) -> None:
         inflater = zlib.decompressobj(wbits=31)

@@ -5,11 +5,9 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from typing import Any
 
-from aiohttp import StreamReader
-
 from local.gcs import objects
 from local.gcs.bodies import BodyWriter
-from local.gcs.call import Call
+from local.gcs.call import Call, Piecewise
 from local.gcs.database import Transaction
 from local.gcs.digest import ExpectedDigests
 from local.gcs.errors import invalid
@@ -78,7 +76,7 @@ class Multipart:
             raise invalid("A multipart upload needs Content-Type: multipart/related with a boundary")
         self._delimiter = b"\r\n--" + boundary.encode()
         self._call = call
-        self._stream: StreamReader | None = None
+        self._stream: Piecewise | None = None
         # The first delimiter stands at the very start: with this it is like the others.
         self._buffer = b"\r\n"
         self.media_type: str | None = None

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from local.faults import page
 from local.gcs import json_buckets, json_copies, json_objects, lifecycle, resumable, xml_objects
 from local.gcs.call import Call, empty_reply, json_reply
 from local.gcs.errors import StorageError, invalid
@@ -34,6 +35,15 @@ async def run_lifecycle(call: Call) -> web.StreamResponse:
     return json_reply({"changed": await lifecycle.apply(call.storage, now)})
 
 
+async def faults(call: Call) -> web.StreamResponse:
+    """Take a plan of faults, or say what came of it."""
+    body = await call.http.read() if call.http is not None else b""
+    status, said = page.answer(call.storage.faults, call.method, body)
+    return web.Response(status=status, body=said, content_type="application/json")
+
+
+#: Paths that belong to this server and not to Cloud Storage.
+CONTROL_PATHS = "/_spotmill/"
 _BUCKETS = "/storage/v1/b"
 _BUCKET = f"{_BUCKETS}/(?P<bucket>[^/]+)"
 _OBJECT = f"{_BUCKET}/o/(?P<object>[^/]+)"
@@ -73,6 +83,7 @@ _HANDLERS: list[tuple[str, dict[str, Handler]]] = [
     ("/storage/v1/projects/(?P<project>[^/]+)/serviceAccount", {"GET": json_buckets.service_account}),
     ("/(?:_spotmill/health)?", {"GET": health, "HEAD": health}),
     ("/_spotmill/lifecycle", {"POST": run_lifecycle}),
+    (page.PATH, {"GET": faults, "PUT": faults, "DELETE": faults}),
     (_XML_OBJECT, {
         "GET": xml_objects.get,
         "HEAD": xml_objects.get,

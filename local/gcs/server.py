@@ -15,7 +15,8 @@ from local.gcs.batch import batch
 from local.gcs.call import Call
 from local.gcs.cors import cors_headers
 from local.gcs.errors import StorageError
-from local.gcs.routes import route, speaks_json
+from local.gcs.faults import troubled
+from local.gcs.routes import CONTROL_PATHS, route, speaks_json
 from local.gcs.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -37,17 +38,24 @@ class Server:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
+        self._faults = storage.faults
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
         path, _, query = _ORIGIN.sub("", request.raw_path).partition("?")
         call = Call(self._storage, request.method, path, query, request.headers, request)
-        if _BATCH.fullmatch(path) and request.method == "POST":
-            try:
-                return await batch(call, self.answer)
-            except StorageError as error:
-                return error.as_json()
-        return await self.answer(call)
+        if self._faults.active and not path.startswith(CONTROL_PATHS):
+            return await troubled(self._faults, call, self._answer_all)
+        return await self._answer_all(call)
+
+    async def _answer_all(self, call: Call) -> web.StreamResponse:
+        if not _BATCH.fullmatch(call.path) or call.method != "POST":
+            return await self.answer(call)
+        try:
+            call.check_refusal()
+            return await batch(call, self.answer)
+        except StorageError as error:
+            return error.as_json()
 
     async def answer(self, call: Call) -> web.StreamResponse:
         """Route one call and give its answer, or its refusal, the headers a browser needs."""
@@ -58,6 +66,7 @@ class Server:
     async def _answer(self, call: Call) -> web.StreamResponse:
         try:
             handler = route(call)
+            call.check_refusal()
             try:
                 return await handler(call)
             except FileNotFoundError:

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
+from local.faults.injection import Faults
 from local.gcs.bodies import Bodies
 from local.gcs.database import Database
+from local.gcs.faults import KINDS
 from local.gcs.outbox import Outbox
 from local.gcs.sessions import Sessions
 from local.gcs.signers import Signers
@@ -37,6 +39,7 @@ class Storage:
         directory.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(directory)
         self.address = address
+        self.faults = Faults(KINDS)
         self.allow_anonymous_xml = allow_anonymous_xml
         self.executor = ThreadPoolExecutor(THREADS, thread_name_prefix="gcs-disk")
         self.signers = Signers(signer_keys)

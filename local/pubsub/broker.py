@@ -5,8 +5,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from local.faults.injection import Faults
 from local.pubsub import deadletter
 from local.pubsub.clock import Clock
+from local.pubsub.faults import KINDS
 from local.pubsub.journal import Journal, Publication, Settlement
 from local.pubsub.leases import Lease
 from local.pubsub.payloads import Payloads
@@ -22,6 +24,7 @@ class Broker:
         self.clock = clock
         self.journal = journal
         self.reader = reader
+        self.faults = Faults(KINDS)
         self.payloads = Payloads(reader)
         self.topics: dict[str, Topic] = {}
         self.subscriptions: dict[str, Subscription] = {}
@@ -53,6 +56,8 @@ class Broker:
                 self.payloads.add(identity, body)
             for subscription, share in shares:
                 if share and subscription.open:
+                    if self.faults.active:
+                        share = subscription.hold_back(share)  # noqa: PLW2901 - the rest of it
                     subscription.backlog.add([row[0] for row in share], [row[2] for row in share])
                     subscription.pump()
 

@@ -10,6 +10,7 @@ from google.pubsub_v1.types import pubsub
 from local.pubsub import names, publishing, rpc
 from local.pubsub.broker import Broker
 from local.pubsub.catalogue import Catalogue
+from local.pubsub.faults import troubled
 from local.pubsub.listing import page
 
 _Topic = pubsub.Topic.pb()
@@ -34,7 +35,9 @@ class Publisher:
             {
                 "CreateTopic": rpc.unary(_Topic, self.create_topic),
                 "UpdateTopic": rpc.unary(pubsub.UpdateTopicRequest.pb(), self.update_topic),
-                "Publish": rpc.unary(pubsub.PublishRequest.pb(), self.publish),
+                "Publish": rpc.unary(
+                    pubsub.PublishRequest.pb(), troubled(self._broker.faults, "Publish", self.publish, named="topic")
+                ),
                 "GetTopic": rpc.unary(pubsub.GetTopicRequest.pb(), self.get_topic),
                 "ListTopics": rpc.unary(pubsub.ListTopicsRequest.pb(), self.list_topics),
                 "ListTopicSubscriptions": rpc.unary(pubsub.ListTopicSubscriptionsRequest.pb(), self.list_subscriptions),

@@ -12,6 +12,7 @@ from local.pubsub import statements
 from local.pubsub.broker import Broker
 from local.pubsub.catalogue import Catalogue
 from local.pubsub.clock import Clock
+from local.pubsub.faults import FaultService
 from local.pubsub.journal import Journal
 from local.pubsub.loading import load
 from local.pubsub.ownership import DirectoryTakenError, own
@@ -89,6 +90,7 @@ async def serve(port: int, path: Path, pull_wait_seconds: float, *, test_clock: 
     handlers = [
         Publisher(broker, catalogue).handler(),
         Subscriber(broker, catalogue, snapshots, pull_wait_seconds).handler(),
+        FaultService(broker.faults).handler(),
     ]
     if test_clock:
         handlers.append(TimeTravel(broker, retention).handler())

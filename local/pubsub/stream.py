@@ -8,7 +8,9 @@ from typing import Any
 import grpc
 from google.pubsub_v1.types import pubsub
 
+from local.faults.injection import Faults
 from local.pubsub import settings
+from local.pubsub.faults import refusal
 from local.pubsub.leases import Lease
 from local.pubsub.refusal import RefusedError, invalid
 from local.pubsub.subscription import Subscription
@@ -26,9 +28,10 @@ _MAX_RESPONSE_BYTES = 3 << 20
 class Stream:
     """A taker whose room is its flow control (https://cloud.google.com/pubsub/docs/flow-control)."""
 
-    def __init__(self, subscription: Subscription, first: Any, context: Any) -> None:
+    def __init__(self, subscription: Subscription, first: Any, context: Any, faults: Faults) -> None:
         self._subscription = subscription
         self._context = context
+        self._faults = faults
         self._max_messages = first.max_outstanding_messages
         self._max_bytes = first.max_outstanding_bytes
         self._ack_deadline_seconds = first.stream_ack_deadline_seconds
@@ -92,6 +95,10 @@ class Stream:
         while not self._ended or self._waiting:
             await self._wake.wait()
             self._wake.clear()
+            if self._faults.active and self._waiting:
+                call = f"StreamingPull {self._subscription.config.name}"
+                if (rule := self._faults.pick("cut_stream", call)) is not None:
+                    raise refusal(rule)
             await self._send()
         if self._confirming:
             await asyncio.wait(self._confirming)
@@ -192,14 +199,14 @@ def _responses(received: Sequence[bytes]) -> Iterator[bytes]:
     yield b"".join(received[start:])
 
 
-async def serve(subscription: Subscription, first: Any, context: Any) -> None:
+async def serve(subscription: Subscription, first: Any, context: Any, faults: Faults) -> None:
     """Serve one call, whose first request was read already.
 
     Raises:
         RefusedError: the request is wrong, or the subscription went away.
     """
     settings.check_deadline(first.stream_ack_deadline_seconds, minimum=10)
-    await Stream(subscription, first, context).serve(first)
+    await Stream(subscription, first, context, faults).serve(first)
 
 
 def _check_later(request: Any) -> None:

@@ -11,6 +11,7 @@ from google.pubsub_v1.types import pubsub
 from local.pubsub import names, rpc, settings, stream
 from local.pubsub.broker import Broker
 from local.pubsub.catalogue import Catalogue
+from local.pubsub.faults import troubled
 from local.pubsub.listing import page
 from local.pubsub.pull import Pull
 from local.pubsub.refusal import RefusedError, failed_precondition, invalid, unimplemented
@@ -38,6 +39,7 @@ class Subscriber:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service for a gRPC server."""
+        faults = self._broker.faults
         return rpc.service(
             "google.pubsub.v1.Subscriber",
             {
@@ -46,9 +48,14 @@ class Subscriber:
                 "UpdateSubscription": rpc.unary(pubsub.UpdateSubscriptionRequest.pb(), self.update_subscription),
                 "ListSubscriptions": rpc.unary(pubsub.ListSubscriptionsRequest.pb(), self.list_subscriptions),
                 "DeleteSubscription": rpc.unary(pubsub.DeleteSubscriptionRequest.pb(), self.delete_subscription),
-                "ModifyAckDeadline": rpc.unary(pubsub.ModifyAckDeadlineRequest.pb(), self.modify_ack_deadline),
-                "Acknowledge": rpc.unary(pubsub.AcknowledgeRequest.pb(), self.acknowledge),
-                "Pull": rpc.cancellable(pubsub.PullRequest.pb(), self.pull),
+                "ModifyAckDeadline": rpc.unary(
+                    pubsub.ModifyAckDeadlineRequest.pb(),
+                    troubled(faults, "ModifyAckDeadline", self.modify_ack_deadline),
+                ),
+                "Acknowledge": rpc.unary(
+                    pubsub.AcknowledgeRequest.pb(), troubled(faults, "Acknowledge", self.acknowledge)
+                ),
+                "Pull": rpc.cancellable(pubsub.PullRequest.pb(), troubled(faults, "Pull", self.pull)),
                 "StreamingPull": grpc.stream_stream_rpc_method_handler(
                     self.streaming_pull,
                     request_deserializer=_StreamingPullRequest.FromString,
@@ -141,7 +148,10 @@ class Subscriber:
     async def _stream(self, context: Any) -> None:
         first = await context.read()
         if first is not grpc.aio.EOF:
-            await stream.serve(self._attached(first.subscription), first, context)
+            await troubled(self._broker.faults, "StreamingPull", lambda first: self._serve(first, context))(first)
+
+    async def _serve(self, first: Any, context: Any) -> None:
+        await stream.serve(self._attached(first.subscription), first, context, self._broker.faults)
 
     def _attached(self, name: str) -> Subscription:
         subscription = self._catalogue.subscription(name)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Protocol
 
+from local.faults.injection import Faults
 from local.pubsub.backlog import Backlog
 from local.pubsub.clock import Clock
 from local.pubsub.leases import Holder, Lease, Leases
@@ -16,6 +17,7 @@ from local.pubsub.payloads import Payloads
 from local.pubsub.plain_backlog import PlainBacklog
 from local.pubsub.refusal import RefusedError
 from local.pubsub.retry import backoff_seconds
+from local.pubsub.statements import MessageRow
 from local.pubsub.wire import received_message
 
 #: A message id fits into 63 bits; anything longer in an ack id was never ours.
@@ -46,6 +48,7 @@ class Owner(Protocol):
 
     clock: Clock
     payloads: Payloads
+    faults: Faults
 
     def settled(self, subscription: "Subscription", message_ids: Sequence[int]) -> asyncio.Future[None]:
         """Acknowledged messages leave the disk."""
@@ -127,8 +130,23 @@ class Subscription:
                     self._takers.append(taker)
         self._arm(now)
 
+    def hold_back(self, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
+        """Keep some messages back for as long as a fault wants; return the others."""
+        if self.config.enable_message_ordering:
+            return rows
+        now, others = self._clock.monotonic(), []
+        for row in rows:
+            delay = self._owner.faults.delay(f"Deliver {self.config.name}")
+            if delay is None:
+                others.append(row)
+            else:
+                self._give_back(row[0], 0, now + delay)
+        return others
+
     def acknowledge(self, ack_ids: Iterable[str]) -> tuple[asyncio.Future[None] | None, list[str]]:
         """Settle deliveries. Returns the future of the commit (None if there is nothing to store) and invalid ids."""
+        if self._owner.faults.active and self._owner.faults.pick("lose_ack", f"Acknowledge {self.config.name}"):
+            return None, []
         settled: list[int] = []
         invalid: list[str] = []
         # Without these two promises, an ack counts although the message is on its way to somebody else.
@@ -233,7 +251,15 @@ class Subscription:
         self.leases.add(lease)
         attempt = lease.attempt if self.dead_letter_policy is not None else 0
         taker.take(lease, received_message(ack_id, body, attempt))
+        if self._owner.faults.active and lease.attempt == 1:
+            self._duplicate(lease, now)
         return True
+
+    def _duplicate(self, lease: Lease, now: float) -> None:
+        """Have a first delivery doubled if a fault wants it: the lease is lost, and who has it still works on it."""
+        if (rule := self._owner.faults.pick("duplicate", f"Deliver {self.config.name}")) is not None:
+            self.leases.end(lease.message_id)
+            self._give_back(lease.message_id, lease.attempt, now + rule.delay_seconds)
 
     def _return(self, leases: Sequence[Lease], now: float) -> None:
         policy = self.dead_letter_policy
