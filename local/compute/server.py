@@ -69,7 +69,12 @@ async def serve(settings: Settings, port: int) -> None:
 @click.option("--vm-env-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="KEY=VALUE lines.")
 @click.option("--machine-type", default="e2-standard-2", show_default=True, help="Only shown.")
 @click.option(
-    "--preemption-notice-seconds", type=click.FloatRange(0), default=30, show_default=True, help="SIGTERM to SIGKILL."
+    "--preemption-notice-seconds",
+    envvar="SPOTMILL_PREEMPTION_NOTICE_SECONDS",  # the workers' setting: what the template asks for, both must know
+    type=click.FloatRange(0),
+    default=30,
+    show_default=True,
+    help="SIGTERM to SIGKILL.",
 )
 @click.option(
     "--shutdown-seconds", type=click.FloatRange(0), default=90, show_default=True, help="The same after a deletion."
