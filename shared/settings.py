@@ -104,6 +104,16 @@ class DispatcherSettings(Settings):
     worker_gone_seconds: int = Field(
         120, ge=10, description="A worker unseen for this many seconds and not in the group is gone."
     )
+    sweep_after_seconds: int = Field(
+        900,
+        ge=1,
+        description="Files of an attempt that lost are deleted this many seconds after its end; longer than a lease and "
+        "than a worker may still be sending a chunk.",
+    )
+    sweep_seconds: float = Field(20, gt=0, description="Longest time that one tick deletes files, in seconds.")
+    steps_retention_days: float = Field(
+        14, ge=0, description="Days for which the steps of a failed or cancelled job are kept for a retry."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -113,6 +123,12 @@ class DispatcherSettings(Settings):
             if isinstance(raw, str):
                 values[key] = tuple(part.strip() for part in raw.split(",") if part.strip())
         return values
+
+    @model_validator(mode="after")
+    def _sweeps_no_live_attempt(self) -> Self:
+        if self.sweep_after_seconds < self.lease_seconds:
+            raise ValueError("SPOTMILL_SWEEP_AFTER_SECONDS must not be below SPOTMILL_LEASE_SECONDS")
+        return self
 
 
 class WorkerSettings(Settings):

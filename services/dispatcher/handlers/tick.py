@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from services.dispatcher.backends import Backends
 from services.dispatcher.reconcile import reconcile
+from services.dispatcher.sweep import sweep
 from shared import compute, lifecycle, workers
 from shared.messages import Tick
 
@@ -19,7 +20,7 @@ log = structlog.get_logger()
 
 
 def handle(backends: Backends, data: bytes, published_at: datetime) -> None:
-    """Queue lost jobs again, publish what is due, fit the fleet, fold the counts; safe to run twice at once.
+    """Queue lost jobs again, publish what is due, fit the fleet, fold the counts, sweep; safe to run twice at once.
 
     A tick that waited too long is dropped: a fresh one is behind it.
     """
@@ -33,21 +34,26 @@ def handle(backends: Backends, data: bytes, published_at: datetime) -> None:
     if age > backends.settings.tick_max_age_seconds:
         log.info("tick.stale", age_seconds=round(age))
         return
-    _expire(backends)
-    publish_due(backends)
+    lost = _expire(backends)
+    published = publish_due(backends)
     _fit_fleet(backends)
     with backends.engine.begin() as connection:
         connection.execute(text("SELECT fold_job_counts()"))
+    swept = sweep(backends, seconds=backends.settings.sweep_seconds)
+    log.info("tick.done", lost=lost, published=published, swept=swept.attempts, deleted=swept.objects)
 
 
-def _expire(backends: Backends) -> None:
+def _expire(backends: Backends) -> int:
+    total = 0
     for _ in range(_MOST_BATCHES):
         with backends.engine.begin() as connection:
             lost = lifecycle.expire(connection, lease_seconds=backends.settings.lease_seconds, most=_EXPIRE_BATCH)
         for hold in lost:
             log.warning("job.lost", job=str(hold.id), attempt=hold.attempt)
+        total += len(lost)
         if len(lost) < _EXPIRE_BATCH:
-            return
+            break
+    return total
 
 
 def publish_due(backends: Backends) -> int:
@@ -64,8 +70,6 @@ def publish_due(backends: Backends) -> int:
         total += len(due)
         if len(due) < settings.publish_batch:
             break
-    if total:
-        log.info("tick.published", jobs=total)
     return total
 
 
