@@ -145,6 +145,12 @@ class WorkerSettings(Settings):
     heartbeat_seconds: float = Field(
         2, gt=0, description="Seconds between looks at the worker's own row (drain, stop)."
     )
+    claim_ahead_seconds: float = Field(
+        0.1,
+        ge=0,
+        le=5,
+        description="Work of tiny jobs (under 50 ms each) that a worker may claim before a slot is free, in seconds.",
+    )
     idle_seconds: float = Field(
         180, ge=1, description="Seconds without a due job after which a worker marks itself leaving."
     )

@@ -89,8 +89,10 @@ class Attempt:
         What the pipeline published may still be on its way then: that goes on beside the slot's next job.
         """
         held, settings = self._held, self._bench.settings
-        held.run_seconds = self._pipeline.max_run_seconds or settings.max_run_seconds
-        held.stall_seconds = self._pipeline.max_stall_seconds or settings.max_stall_seconds
+        held.begin(
+            self._pipeline.max_run_seconds or settings.max_run_seconds,
+            self._pipeline.max_stall_seconds or settings.max_stall_seconds,
+        )
         result: dict[str, Any] | None = None
         ending: Ending | None = None
         fit = False
@@ -102,7 +104,8 @@ class Attempt:
             fit = said is not None
             if isinstance(said, Done) and self._leaving is None:
                 result = said.result
-                held.advance(held.progress, "Storing the results")
+                if self._uploads:
+                    held.advance(held.progress, "Storing the results")
             else:
                 ending = self._judge(said)
         except AbandonedError:
@@ -123,7 +126,7 @@ class Attempt:
         claim = self._held.claim
         run = Run(
             claim.pipeline, claim.bucket, claim.object, claim.generation, claim.size_bytes, claim.content_type,
-            claim.settings, str(self._scratch.work),
+            claim.settings, self._scratch.work,
         )  # fmt: skip
         if not self._child.tell(run):
             return None

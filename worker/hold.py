@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from shared import lifecycle
 from shared.database import away
 from shared.settings import WorkerSettings
-from worker.holding import Fenced, Held, Holding
+from worker.holding import Fenced, Held, Holding, Released
 from worker.ledger import Ledger
 from worker.pull import PubSubError, Subscription
 
@@ -21,6 +21,8 @@ from worker.pull import PubSubError, Subscription
 LOOK_SECONDS = 0.25
 #: Seconds between two writes of progress; the page shows it about as often.
 PROGRESS_SECONDS = 1.0
+#: Seconds for which a job that was claimed ahead may wait for a slot; then another VM may have it.
+WAITING_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -54,6 +56,7 @@ class Keeper(threading.Thread):
                 self._renew(changed)
                 written = now
             self._end_overdue(held, now)
+            self._return_unbegun()
 
     def _renew(self, held: list[Held]) -> bool:
         if not held:
@@ -94,3 +97,7 @@ class Keeper(threading.Thread):
             elif job.stall_seconds is not None and now - job.moved > job.stall_seconds:
                 said = f"The job made no progress for {job.stall_seconds:.0f} seconds."
                 self._ledger.conclude(job, job.failure(said))
+
+    def _return_unbegun(self) -> None:
+        for job in self._holding.waiting(WAITING_SECONDS):
+            self._ledger.conclude(job, Released("The worker had claimed it ahead, and then no slot became free."))

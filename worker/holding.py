@@ -6,12 +6,13 @@ or the agent (released). Nothing is written for a job before that, and nothing b
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Any
 
 from shared.jobs import Claim, Completion, Failure, Hold, Renewal
+from worker.pace import Pace
 from worker.process import ChildProcess
 
 #: How long what is ready may wait for more of its kind, so that one round trip serves them all. No person notices.
@@ -62,6 +63,11 @@ class Held:
         self.ending: Ending | None = None
         self._child: ChildProcess | None = None
         self._lock = threading.Lock()
+
+    def begin(self, run_seconds: float, stall_seconds: float) -> None:
+        """Note that a slot works on the job from now on, and how long it may."""
+        self.started = self.moved = time.monotonic()
+        self.run_seconds, self.stall_seconds = run_seconds, stall_seconds
 
     def enter(self, child: ChildProcess) -> None:
         """Note in which child the job runs, so that an ending ends that, too.
@@ -136,16 +142,17 @@ def clean(text: str, most: int) -> str:
 
 
 class Holding:
-    """All held jobs, and the slots that wait for one."""
+    """All held jobs: those that wait for a slot, those in one, and those whose ending is being stored or written."""
 
-    def __init__(self, slots: int) -> None:
-        # A job that its child has finished is uploaded and committed while the slot takes the next one; this bounds how
-        # far that may fall behind.
+    def __init__(self, slots: int, ahead_seconds: float) -> None:
         self._slots = slots
-        self._most = 4 * slots
+        self._pace = Pace(slots, ahead_seconds)
         self._jobs: dict[Hold, Held] = {}
-        self._idle: list[SimpleQueue[Held]] = []
-        self._changed = threading.Condition()
+        self._waiting: deque[Held] = deque()
+        self._idle = 0  #: slots that wait for a job
+        lock = threading.Lock()
+        self._work = threading.Condition(lock)  #: a job waits
+        self._space = threading.Condition(lock)  #: there may be room for more, or nothing is held any more
         self.stop_at_step = False  #: no job may begin another step
         self.opened = False  #: some slot is or was ready
 
@@ -154,44 +161,73 @@ class Holding:
 
     def all(self) -> list[Held]:
         """List the held jobs as they are now; other threads add and remove meanwhile."""
-        with self._changed:
+        with self._work:
             return list(self._jobs.values())
 
-    def room(self, seconds: float) -> int:
-        """Wait until a slot is free; return how many are, 0 if none became so in time.
+    def waiting(self, seconds: float = 0) -> list[Held]:
+        """List the jobs that have waited so long for a slot; if that is a while, nothing is claimed ahead for now."""
+        latest = time.monotonic() - seconds
+        with self._work:
+            late = [job for job in self._waiting if job.started <= latest and job.ending is None]
+            if late and seconds:
+                self._pace.note(seconds)
+            return late
 
-        Waits a moment longer for the others: tiny jobs end together, and cost least when they are taken together.
+    def room(self, seconds: float) -> int:
+        """Wait until jobs can be taken in; return how many, 0 if there was no room in time.
+
+        Waits a moment longer for the other slots: tiny jobs end together, and cost least when they are taken together.
         """
-        with self._changed:
-            if self._changed.wait_for(lambda: self._room() > 0, seconds):
-                self._changed.wait_for(lambda: len(self._idle) == self._slots, TOGETHER_SECONDS)
-            return self._room()
+        with self._work:
+            if self._space.wait_for(self._enough_room, seconds) and not self._pace.ahead:
+                self._space.wait_for(lambda: self._idle == self._slots, TOGETHER_SECONDS)
+            return max(0, self._room())
+
+    def _enough_room(self) -> bool:
+        return self._room() > self._pace.ahead // 2
 
     def _room(self) -> int:
-        return min(len(self._idle), self._most - len(self._jobs))
+        ahead = self._pace.ahead
+        # A job that its child has finished is uploaded and committed while the slot takes the next one; the second
+        # bound is how far that may fall behind.
+        return min(self._idle + ahead - len(self._waiting), 4 * self._slots + 2 * ahead - len(self._jobs))
 
     def add(self, jobs: list[Held]) -> None:
-        """Take jobs in, as many as there is room for, and hand each to a free slot."""
-        with self._changed:
+        """Take jobs in; slots begin them in this order."""
+        with self._work:
             for job in jobs:
                 self._jobs[job.hold] = job
-                self._idle.pop().put(job)
+            self._waiting.extend(jobs)
+            self._work.notify(len(jobs))
 
-    def offer(self, slot: SimpleQueue[Held]) -> None:
-        """Offer a slot; its next job is put into the queue."""
-        with self._changed:
-            self._idle.append(slot)
+    def take(self) -> Held:
+        """Wait for a job for one slot, and return it."""
+        with self._work:
             self.opened = True
-            self._changed.notify_all()
+            self._idle += 1
+            while True:
+                if not self._waiting:
+                    self._space.notify_all()
+                    self._work.wait_for(lambda: self._waiting)
+                job = self._waiting.popleft()
+                if job.ending is None:
+                    self._idle -= 1
+                    if self._enough_room():
+                        self._space.notify_all()
+                    return job
+
+    def note(self, seconds: float) -> None:
+        """Take up how long a job was in its slot."""
+        self._pace.note(seconds)
 
     def remove(self, jobs: Iterable[Held]) -> None:
         """Forget jobs whose ending is written."""
-        with self._changed:
+        with self._work:
             for job in jobs:
                 self._jobs.pop(job.hold, None)
-            self._changed.notify_all()
+            self._space.notify_all()
 
     def wait_empty(self, seconds: float) -> bool:
         """Wait until nothing is held; False if that takes longer."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._jobs, seconds)
+        with self._work:
+            return self._space.wait_for(lambda: not self._jobs, seconds)

@@ -40,26 +40,25 @@ class Scratch:
 
     def __init__(self, root: Path, claim: Claim, *, uid: int | None, gid: int | None) -> None:
         self._uid, self._gid = uid, gid
-        self._filename = safe_filename(claim.object)
-        name = f"{claim.id}-{claim.attempt}"
-        self.work = root / name
-        self._input = root / f"{name}.input"
+        self._object = claim.object
+        # Text, as tiny jobs would spend more on making a Path than on using it.
+        self.work = f"{root}/{claim.id}-{claim.attempt}"
+        self._input: Path | None = None
 
     def create(self) -> None:
         """Make ``work``; the rest comes when it is needed."""
-        self.work.mkdir(0o700)
+        os.mkdir(self.work, 0o700)  # noqa: PTH102 - see above
         if self._uid is not None and self._gid is not None:
             os.chown(self.work, self._uid, self._gid)
 
     def source(self) -> Path:
         """Return where the source goes."""
-        self._input.mkdir(0o755, exist_ok=True)
-        return self._input / self._filename
+        return self._folder() / safe_filename(self._object)
 
     def stored(self, step: str, filename: str) -> Path:
         """Return where a stored step goes; it keeps its file name, whose ending may matter."""
-        folder = self._input / step
-        folder.mkdir(0o755, parents=True, exist_ok=True)
+        folder = self._folder() / step
+        folder.mkdir(0o755, exist_ok=True)
         return folder / (safe_filename(filename) if filename else "value")
 
     def open(self, name: str) -> BinaryIO:
@@ -91,8 +90,14 @@ class Scratch:
     def remove(self) -> None:
         """Delete everything."""
         try:
-            self.work.rmdir()
+            os.rmdir(self.work)  # noqa: PTH106
         except OSError:  # it was used
             shutil.rmtree(self.work, ignore_errors=True)
-        if self._input.exists():
+        if self._input is not None:
             shutil.rmtree(self._input, ignore_errors=True)
+
+    def _folder(self) -> Path:
+        if self._input is None:
+            self._input = Path(f"{self.work}.input")
+            self._input.mkdir(0o755, exist_ok=True)
+        return self._input

@@ -2,13 +2,11 @@
 
 import threading
 import time
-from queue import SimpleQueue
 
 import structlog
 
 from worker.attempt import Attempt, Bench
 from worker.child.messages import Ready
-from worker.holding import Held
 from worker.process import ChildProcess
 
 #: Seconds in which a child must have loaded its pipelines.
@@ -34,13 +32,14 @@ class Slot(threading.Thread):
     def run(self) -> None:
         """Take a job whenever there is one and a child is ready for it."""
         child, ready = self._start(self._child)
-        inbox: SimpleQueue[Held] = SimpleQueue()
+        holding = self._bench.holding
         jobs = 0
         while True:
-            self._bench.holding.offer(inbox)
-            held = inbox.get()
+            held = holding.take()
+            begun = time.monotonic()
             jobs += 1
             fit = Attempt(self._bench, held, child, ready).run()
+            holding.note(time.monotonic() - begun)
             if not fit or jobs >= self._bench.settings.child_max_jobs:
                 child.close()
                 child, ready = self._start(None)

@@ -13,9 +13,11 @@ import pytest
 import structlog
 
 from shared.jobs import Claim
+from tests.cloud import wait_for
 from worker import scratch
 from worker.child.messages import Done, Limits
 from worker.holding import AbandonedError, Fenced, Held, Holding, Released, clean
+from worker.pace import Pace
 from worker.process import ChildProcess, environment
 from worker.scratch import ForeignFileError, Scratch
 from worker.steps import step_id
@@ -53,8 +55,8 @@ def files(tmp_path: Path) -> Scratch:
 
 def test_opens_the_childs_files(files: Scratch) -> None:
     """The agent opens plain files of the work directory, also in folders."""
-    (files.work / "folder").mkdir()
-    (files.work / "folder" / "file").write_text("mine")
+    (Path(files.work) / "folder").mkdir()
+    (Path(files.work) / "folder" / "file").write_text("mine")
     with files.open("folder/file") as file:
         assert file.read() == b"mine"
 
@@ -65,10 +67,10 @@ def test_opens_the_childs_files(files: Scratch) -> None:
 )
 def test_opens_nothing_else(files: Scratch, name: str) -> None:
     """Links, pipes, folders and everything outside are refused, without waiting."""
-    (files.work / "link").symlink_to("/etc/passwd")
-    (files.work / "folder-link").symlink_to("/etc")
-    (files.work / "folder").mkdir()
-    os.mkfifo(files.work / "pipe")
+    (Path(files.work) / "link").symlink_to("/etc/passwd")
+    (Path(files.work) / "folder-link").symlink_to("/etc")
+    (Path(files.work) / "folder").mkdir()
+    os.mkfifo(Path(files.work) / "pipe")
     before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(ForeignFileError):
         files.open(name)
@@ -80,8 +82,8 @@ def test_opens_no_file_of_another_user(tmp_path: Path) -> None:
     """A child with a user of its own cannot name a file that belongs to somebody else."""
     made = Scratch(tmp_path, claim(), uid=12345, gid=12345)
     made.create()
-    assert made.work.stat().st_uid == 12345
-    (made.work / "file").write_text("root's")
+    assert Path(made.work).stat().st_uid == 12345
+    (Path(made.work) / "file").write_text("root's")
     with pytest.raises(ForeignFileError, match="not a file of this job"):
         made.open("file")
 
@@ -90,7 +92,7 @@ def test_scratch_goes_away(files: Scratch, tmp_path: Path) -> None:
     """Nothing is left of an attempt, and an agent that starts finds nothing of the one before it."""
     files.source().write_text("source")
     files.stored("step", "x.txt").write_text("stored")
-    (files.work / "file").write_text("work")
+    (Path(files.work) / "file").write_text("work")
     assert files.source().name == "b_.txt"
     files.remove()
     assert list(tmp_path.iterdir()) == []
@@ -165,26 +167,68 @@ def test_empty_failure() -> None:
 
 def test_room() -> None:
     """There is room for as many jobs as slots wait, and no longer when finished ones pile up."""
-    holding = Holding(2)
+    holding = Holding(2, ahead_seconds=0.1)
     assert holding.room(0) == 0
-    inboxes: list[queue.SimpleQueue[Held]] = [queue.SimpleQueue() for _ in range(2)]
-    for inbox in inboxes:
-        holding.offer(inbox)
-    assert holding.room(0) == 2
+    taken: queue.SimpleQueue[Held] = queue.SimpleQueue()
+
+    def take() -> None:
+        taken.put(holding.take())
+
+    slots = [threading.Thread(target=take) for _ in range(2)]
+    for slot in slots:
+        slot.start()
+    wait_for(lambda: holding.room(0) == 2)
     jobs = [held(), held()]
     holding.add(jobs)
-    assert {inbox.get_nowait() for inbox in inboxes} == set(jobs)
+    assert {taken.get(timeout=10) for _ in slots} == set(jobs)
     assert holding.room(0) == 0
     while len(holding) < 8:  # the slots are quicker than the database
-        holding.offer(inboxes[0])
         holding.add([held()])
-    holding.offer(inboxes[0])
-    assert holding.room(0) == 0
+        holding.take()
+    slot = threading.Thread(target=take)
+    slot.start()
+    assert holding.room(0.05) == 0
     holding.remove(jobs)
-    assert holding.room(0) == 1
+    wait_for(lambda: holding.room(0) == 1)
     assert not holding.wait_empty(0)
     holding.remove(holding.all())
     assert holding.wait_empty(0)
+    holding.add([held()])
+    slot.join(10)
+
+
+def test_what_waits_is_given_back() -> None:
+    """A job that was claimed ahead is listed while no slot has it, and one that has its ending is never begun."""
+    holding = Holding(1, ahead_seconds=0.1)
+    over, waits = held(), held()
+    holding.add([over, waits])
+    assert holding.waiting() == [over, waits]
+    assert holding.waiting(60) == []
+    over.end(Fenced())
+    assert holding.waiting() == [waits]
+    assert holding.take() is waits
+    assert holding.waiting() == []
+
+
+def test_pace() -> None:
+    """Only after many tiny jobs in a row are jobs claimed ahead, and one long job ends that."""
+    pace = Pace(8, ahead_seconds=0.1)
+    assert pace.ahead == 0
+    for _ in range(100):
+        pace.note(0.004)
+    assert 150 <= pace.ahead <= 200
+    pace.note(60)
+    assert pace.ahead == 0
+    for _ in range(20):
+        pace.note(0.004)
+    assert pace.ahead == 0
+    for _ in range(100):
+        pace.note(0)
+    assert pace.ahead == 256
+    never = Pace(8, ahead_seconds=0)
+    for _ in range(100):
+        never.note(0.001)
+    assert never.ahead == 0
 
 
 def test_step_names() -> None:

@@ -32,7 +32,7 @@ def test_publishes_once(lab: Lab) -> None:
     }
     assert lab.outcomes(job) == ["succeeded"]
     lab.wait_until_acknowledged()
-    assert not list(lab.folder.glob("spotmill/*/*-1")), "the scratch files are deleted"
+    assert not list(lab.folder.glob("spotmill-*/*/*-1")), "the scratch files are deleted"
 
 
 def test_odd_names_and_nothing(lab: Lab) -> None:
@@ -144,3 +144,32 @@ def test_cancelled_while_running(lab: Lab) -> None:
     assert lab.job(job).status == "cancelled"
     assert lab.outcomes(job) == ["cancelled"]
     assert not lab.artifacts(job)
+
+
+def test_what_was_claimed_ahead_is_given_back(lab: Lab) -> None:
+    """Tiny jobs are claimed ahead of a free slot; if a long one then takes it, the others are for whoever has room."""
+    vm = lab.start()
+
+    def claims_ahead() -> bool:
+        tiny = [lab.add("trial-noop", announce=0) for _ in range(40)]
+        lab.announce(*tiny)
+        for job in tiny:
+            lab.wait_for_status(job, "succeeded")
+        return max(len(event["jobs"]) for event in vm.events("jobs.claimed")) > 1
+
+    wait_for(claims_ahead, 60, "tiny jobs are claimed ahead")
+    gate = lab.folder / "gate"
+    long = [lab.add("trial-copy", announce=0, gate=gate) for _ in range(6)]
+    lab.announce(*long)
+
+    def by_status() -> dict[str, int]:
+        rows = [lab.job(job).status for job in long]
+        return {status: rows.count(status) for status in set(rows)}
+
+    wait_for(lambda: by_status() == {"running": 1, "queued": 5}, 30, "one job runs, and nobody holds the others")
+    gate.touch()
+    for job in long:
+        row = lab.wait_for_status(job, "succeeded", tick=True)
+        assert row.failures == 0
+        assert set(lab.outcomes(job)) <= {"succeeded", "preempted"}
+    assert {lab.outcomes(job)[-1] for job in long} == {"succeeded"}
