@@ -16,6 +16,7 @@ class Backlog:
     due: int
     waiting: int
     running: int
+    paused: bool = False  #: what is due starts only when an admin resumes the queue
 
     @property
     def open(self) -> int:
@@ -44,11 +45,13 @@ class Plan:
 def desired_size(run: RunView | None, backlog: Backlog, *, max_workers: int) -> int:
     """Return how many VMs should take jobs now.
 
-    None without an open run, or once it is stopped. A job that waits for its ``not_before`` needs no VM yet.
+    None without an open run, or once it is stopped. A job that waits for its ``not_before`` needs no VM yet, nor does
+    any that is queued while the queue is paused.
     """
     if run is None or run.stopped_at is not None:
         return 0
-    return min(run.workers, max_workers, backlog.due + backlog.running)
+    due = 0 if backlog.paused else backlog.due
+    return min(run.workers, max_workers, due + backlog.running)
 
 
 def plan(run: RunView | None, backlog: Backlog, workers: Sequence[Alive], group: Group, *, max_workers: int) -> Plan:

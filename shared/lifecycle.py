@@ -118,19 +118,28 @@ _UNPUBLISHED = text("""
          WHERE status = 'queued' AND published_at < now() - make_interval(secs => :republish_after) AND not_before <= now()
          ORDER BY published_at LIMIT :most)
     ) AS forgotten
+    WHERE NOT EXISTS (SELECT FROM pauses WHERE resumed_at IS NULL)
     ORDER BY not_before, id LIMIT :most""")
 
 
 def unpublished(connection: Connection, *, republish_after_seconds: float, most: int) -> list[Pending]:
-    """List due queued jobs that no live message announces, the longest due first."""
+    """List due queued jobs that no live message announces, the longest due first; none while the queue is paused."""
     rows = connection.execute(_UNPUBLISHED, {"republish_after": republish_after_seconds, "most": most})
     return [Pending(row.id, row.queued_at) for row in rows]
 
 
+# While the queue is paused nothing is claimed. The messages that came are spent, so their jobs begin another stay in the
+# queue that nobody has announced: mark_published of the stay before finds nothing to mark.
 _CLAIM = text("""
-    WITH free AS (
+    WITH paused AS (
+        SELECT FROM pauses WHERE resumed_at IS NULL
+    ), unannounced AS (
+        UPDATE jobs SET published_at = NULL, queued_at = now()
+        WHERE EXISTS (SELECT FROM paused) AND status = 'queued'
+          AND id IN (SELECT id FROM jobs WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'queued' ORDER BY id FOR UPDATE)
+    ), free AS (
         SELECT id, attempt AS old_attempt, status AS old_status FROM jobs
-        WHERE id = ANY(CAST(:ids AS uuid[]))
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND NOT EXISTS (SELECT FROM paused)
           AND ((status = 'queued' AND not_before <= now()) OR (status = 'running' AND lease_until < now()))
         ORDER BY id FOR UPDATE
     ), lost AS (
@@ -149,7 +158,10 @@ _CLAIM = text("""
 
 
 def claim(connection: Connection, ids: Sequence[uuid.UUID], *, worker: str, lease_seconds: float) -> list[Claim]:
-    """Take the jobs that are due, or whose lease has run out, for ``worker``; the rest is somebody else's or over."""
+    """Take the jobs that are due, or whose lease has run out, for ``worker``; the rest is somebody else's or over.
+
+    None while the queue is paused: the caller acknowledges the messages, and resuming announces the jobs again.
+    """
     if not ids:
         return []
     rows = connection.execute(

@@ -30,7 +30,8 @@ class Orders:
 
     state: WorkerState
     stop_mode: StopMode | None
-    due: bool  #: a queued job is due now, whether or not a message about it has arrived
+    due: bool  #: a queued job may start now, whether or not a message about it has arrived
+    paused: bool = False  #: nothing new may be claimed
 
 
 _REGISTER = text("""
@@ -57,7 +58,7 @@ def register(connection: Connection, boot: Boot) -> None:
 _HEARTBEAT = text("""
     UPDATE workers SET last_seen = now(), state = CASE WHEN state = 'leaving' THEN 'leaving' ELSE :state END
     WHERE id = :id AND state <> 'gone'
-    RETURNING state, stop_mode,
+    RETURNING state, stop_mode, EXISTS (SELECT FROM pauses WHERE resumed_at IS NULL) AS paused,
               EXISTS (SELECT FROM jobs WHERE status = 'queued' AND not_before <= now()) AS due""")
 
 
@@ -66,7 +67,8 @@ def heartbeat(connection: Connection, worker: str, state: WorkerState) -> Orders
     row = connection.execute(_HEARTBEAT, {"id": worker, "state": state.value}).one_or_none()
     if row is None:
         return None
-    return Orders(WorkerState(row.state), StopMode(row.stop_mode) if row.stop_mode else None, row.due)
+    stop_mode = StopMode(row.stop_mode) if row.stop_mode else None
+    return Orders(WorkerState(row.state), stop_mode, row.due and not row.paused, row.paused)
 
 
 _LEAVE = text("UPDATE workers SET state = 'leaving', last_seen = now() WHERE id = :id AND state <> 'gone'")

@@ -131,6 +131,7 @@ class Agent:
     def _obey(self, orders: Orders) -> None:
         """Do what the fleet wants; a worker that has nothing to do offers to leave."""
         now = time.monotonic()
+        self._intake.resting = orders.paused
         if len(self._holding) or orders.due:
             self._useful = now
         if orders.state is WorkerState.LEAVING:

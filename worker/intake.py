@@ -22,6 +22,8 @@ from worker.receipts import Receipts
 CLAIM_SECONDS = 15
 #: First and longest pause between pulls that fail, in seconds.
 _PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+#: Seconds between two looks at whether the queue is still paused.
+_REST = 0.2
 
 log = structlog.get_logger()
 
@@ -48,6 +50,7 @@ class Intake(threading.Thread):
         self._holding = holding
         self._receipts = receipts
         self._stopped = threading.Event()
+        self.resting = False  #: pull nothing, as the queue is paused
         self.malformed = 0  #: messages that were none
 
     def stop(self) -> None:
@@ -59,6 +62,9 @@ class Intake(threading.Thread):
         """Pull, claim, hand over; never faster than Pub/Sub answers and never without a pause after trouble."""
         pause = _PAUSE
         while not self._stopped.is_set():
+            if self.resting:
+                self._stopped.wait(_REST)
+                continue
             free = self._holding.room(1)
             if not free:
                 continue

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from services.web.cursor import Cursor
 from services.web.shapes import Job, JobPage
 from services.web.views import Person
-from shared.models import Artifact, JobStatus, Run
+from shared.models import Artifact, JobStatus, Pause, Run
 from shared.models import Job as JobRow
 from shared.objects import ObjectName
 
@@ -111,6 +111,7 @@ def _waiting_for(status: Any, not_before: Any) -> ColumnElement[str | None]:
     a_run = exists().where(Run.ended_at.is_(None), Run.stopped_at.is_(None))
     return case(
         (status != JobStatus.QUEUED, null()),
+        (exists().where(Pause.resumed_at.is_(None)), literal("the queue to be resumed")),
         (~a_run, literal("a run")),
         (not_before > func.now(), literal("its next try")),
         else_=literal("a worker"),

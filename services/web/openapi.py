@@ -57,7 +57,7 @@ def _describe(operation: Operation) -> dict[str, Any]:
     problems = dict(operation.problems)
     if not operation.public:
         problems[401] = "Nobody is signed in."
-        problems[403] = "Another site's page asked for a change."
+        problems.setdefault(403, "Another site's page asked for a change.")
     if operation.query is not None or operation.body is not None:
         problems[422] = "Something in the request is not valid; each fault is named."
     if operation.body is not None:

@@ -4,8 +4,8 @@ from sqlalchemy import Connection, select, text
 
 from services.web.estimate import Outlook, estimate
 from services.web.fleet_watch import FleetWatch
-from services.web.shapes import Counts, HeldJob, Instance, Queue, Run, Workers
-from shared import runs
+from services.web.shapes import Counts, HeldJob, Instance, Pause, Queue, Run, Workers
+from shared import pauses, runs
 from shared.backlog import read_backlog
 from shared.fleet import desired_size
 from shared.models import Worker, WorkerState
@@ -55,6 +55,12 @@ def _instances(connection: Connection) -> list[Instance]:
     return [Instance(jobs=held.get(row.id, []), **row._mapping) for row in alive]  # noqa: SLF001 - its public name
 
 
+def read_pause(connection: Connection) -> Pause | None:
+    """Read whether the queue is paused, and by whom."""
+    pause = pauses.current(connection)
+    return None if pause is None else Pause(paused_by=pause.paused_by, paused_at=pause.paused_at)
+
+
 def read_queue(connection: Connection, settings: WebSettings, watch: FleetWatch) -> Queue:
     """Read all of it in one transaction."""
     counts = Counts(**{row.status: row.count for row in connection.execute(_COUNTS)})
@@ -65,6 +71,7 @@ def read_queue(connection: Connection, settings: WebSettings, watch: FleetWatch)
     wanted = desired_size(run, backlog, max_workers=settings.max_workers)
     return Queue(
         counts=counts,
+        pause=read_pause(connection),
         workers=Workers(target=wanted if seen.target is None else seen.target, instances=_instances(connection)),
         run=run_shape(run, settings.vm_hourly_usd) if run else None,
         last_run=run_shape(last, settings.vm_hourly_usd) if last else None,

@@ -7,14 +7,14 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
-from services.web import bulk_retry, processing
+from services.web import bulk_retry, pausing, processing
 from services.web.api.jobs import JobsQuery
 from services.web.backends import backends
 from services.web.form_upload import store
 from services.web.job_detail import CANCELLED, RETRIED, read_job
 from services.web.listing import page_of_jobs
 from services.web.operations import caller, read_query, read_wish
-from services.web.overview import read_queue
+from services.web.overview import read_pause, read_queue
 from services.web.problems import unprocessable
 from services.web.shapes import RetryJobs
 from services.web.views import Filters, JobPage, PipelineChoice, ProcessingPage, Shell, UploadPage
@@ -28,6 +28,8 @@ _NOTICES = {
     "started": "The workers are starting.",
     "stopped": "The workers finish what they hold, then they leave.",
     "stopped-now": "The workers are leaving; what they held is going back to the queue.",
+    "paused": "The queue is paused: jobs at hand are finished, nothing new starts.",
+    "resumed": "The queue moves again.",
     "retried": "The job is in the queue again.",
     "retried-all": "The jobs are in the queue again. Those left here are for no pipeline that is installed.",
     "retried-many": "Many jobs are in the queue again. Press again for the rest.",
@@ -35,8 +37,8 @@ _NOTICES = {
 }
 
 
-def _shell(current: str) -> Shell:
-    return Shell(caller(), current, _NOTICES.get(request.args.get("notice", "")))
+def _shell(connection: Connection, current: str) -> Shell:
+    return Shell(caller(), current, _NOTICES.get(request.args.get("notice", "")), read_pause(connection))
 
 
 def _choices(connection: Connection) -> tuple[PipelineChoice, ...]:
@@ -60,6 +62,7 @@ def show_processing() -> str:
         queue = read_queue(connection, settings, backends().watch)
         jobs = page_of_jobs(connection, person, wanted)
         pipelines = _choices(connection)
+        shell = _shell(connection, "processing")
     page = ProcessingPage(
         queue=queue,
         jobs=jobs.jobs,
@@ -71,7 +74,7 @@ def show_processing() -> str:
         pipelines=pipelines,
         max_workers=settings.max_workers,
     )
-    return render_template("processing.html", shell=_shell("processing"), page=page)
+    return render_template("processing.html", shell=shell, page=page)
 
 
 @pages.get("/upload")
@@ -79,21 +82,23 @@ def show_upload() -> str:
     settings = backends().settings
     with backends().transaction(caller()) as connection:
         pipelines = _choices(connection)
+        shell = _shell(connection, "upload")
     page = UploadPage(
         pipelines=pipelines,
         form_upload_max_bytes=settings.form_upload_max_bytes,
         upload_max_bytes=settings.upload_max_bytes,
         put_max_bytes=settings.upload_put_max_bytes,
     )
-    return render_template("upload.html", shell=_shell("upload"), page=page)
+    return render_template("upload.html", shell=shell, page=page)
 
 
 @pages.get("/jobs/<uuid:job_id>")
 def show_job(job_id: uuid.UUID) -> str:
     with backends().transaction(caller()) as connection:
         job = read_job(connection, backends().links, job_id)
+        shell = _shell(connection, "job")
     page = JobPage(job, can_retry=job.status in RETRIED, can_cancel=job.status in CANCELLED)
-    return render_template("job.html", shell=_shell("job"), page=page)
+    return render_template("job.html", shell=shell, page=page)
 
 
 def _done(notice: str, job_id: uuid.UUID | None = None) -> BaseResponse:
@@ -129,6 +134,18 @@ def stop() -> BaseResponse:
     mode = StopMode(asked)
     processing.stop_run(backends(), caller(), mode)
     return _done("stopped" if mode is StopMode.DRAIN else "stopped-now")
+
+
+@pages.post("/pause")
+def pause() -> BaseResponse:
+    pausing.pause(backends(), caller())
+    return _done("paused")
+
+
+@pages.post("/resume")
+def resume() -> BaseResponse:
+    pausing.resume(backends(), caller())
+    return _done("resumed")
 
 
 @pages.post("/jobs/retry")

@@ -46,6 +46,16 @@ def not_found(what: str) -> Problem:
     return Problem(404, "Not found", f"There is no such {what}, or it belongs to somebody else.")
 
 
+def admins_only(person: Person, deed: str) -> None:
+    """Refuse a deed to whoever is no admin.
+
+    Raises:
+        Problem: 403.
+    """
+    if not person.admin:
+        raise Problem(403, "For admins only", f"Only an admin may {deed} (SPOTMILL_ADMINS).")
+
+
 def unprocessable(pointer: str, detail: str) -> Problem:
     """Say what is wrong with one part of a request."""
     return Problem(

@@ -48,7 +48,7 @@ class Job(Shape):
     attempt: int = Field(description="How many times a worker took the job.")
     failures: int
     not_before: datetime = Field(description="A queued job is not taken before this time.")
-    waiting_for: Literal["a run", "its next try", "a worker"] | None = Field(
+    waiting_for: Literal["the queue to be resumed", "a run", "its next try", "a worker"] | None = Field(
         description="What a queued job waits for; null in any other state."
     )
     worker: str | None
@@ -180,10 +180,18 @@ class Estimate(Shape):
     cost_usd: float | None
 
 
+class Pause(Shape):
+    """A pause of the whole queue: jobs at hand are finished, nothing new starts."""
+
+    paused_by: str
+    paused_at: datetime
+
+
 class Queue(Shape):
     """What the processing page shows above the list of jobs."""
 
     counts: Counts
+    pause: Pause | None = Field(description="Null while the queue moves.")
     workers: Workers
     run: Run | None
     last_run: Run | None

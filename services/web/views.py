@@ -17,6 +17,7 @@ Forms that work without script (all answer 303 to a page, or an error page):
 | -------------------------------------- | --------------------------------------------------- |
 | ``POST /run``                          | ``workers`` (number)                                |
 | ``POST /stop``                         | ``mode`` = drain or now                             |
+| ``POST /pause`` and ``/resume``        | none                                                |
 | ``POST /jobs/<id>/retry`` and ``/cancel`` | none                                             |
 | ``POST /jobs/retry``                   | ``status``, ``pipeline``, ``q``                     |
 | ``POST /upload`` (multipart)           | ``file``, ``pipeline`` (optional)                   |
@@ -25,7 +26,7 @@ Forms that work without script (all answer 303 to a page, or an error page):
 
 from dataclasses import dataclass
 
-from services.web.shapes import Job, JobDetail, Queue
+from services.web.shapes import Job, JobDetail, Pause, Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,14 @@ class Shell:
     """What the frame of every page needs.
 
     ``person`` is None on error pages that nobody signed in for. ``notice`` is a sentence about what the last form did.
-    ``current`` is ``processing``, ``upload``, ``job`` or ``error``. ``api`` is the API's path, without a closing slash.
+    ``current`` is ``processing``, ``upload``, ``job`` or ``error``. ``pause`` is set while the queue is paused. ``api`` is
+    the API's path, without a closing slash.
     """
 
     person: Person | None
     current: str
     notice: str | None
+    pause: Pause | None = None
     api: str = "/api/v1"
 
 

@@ -33,6 +33,8 @@ def group(target: int, *names: str) -> Group:
         (RUN, Backlog(1, 0, 0), 1),
         (RUN, Backlog(0, 7, 0), 0),
         (RUN, Backlog(0, 7, 2), 2),
+        (RUN, Backlog(100, 0, 0, paused=True), 0),
+        (RUN, Backlog(100, 0, 2, paused=True), 2),
         (replace(RUN, workers=50), Backlog(100, 0, 0), 10),
     ],
 )
@@ -69,6 +71,15 @@ def test_a_run_is_not_over_while_a_job_waits() -> None:
     """A job that waits for its not_before keeps the run open, without any VM."""
     assert plan(RUN, Backlog(0, 1, 0), [], group(0), max_workers=10) == Plan()
     assert plan(RUN, Backlog(1, 0, 0), [], group(0), max_workers=10) == Plan(target=1)
+
+
+def test_a_run_outlives_a_pause() -> None:
+    """While the queue is paused idle VMs are let go and none is ordered, but the run stays open for what is due."""
+    paused = Backlog(100, 0, 0, paused=True)
+    leaving = [worker("a", WorkerState.LEAVING, 0)]
+    assert plan(RUN, paused, leaving, group(1, "a"), max_workers=10) == Plan(delete=("a",))
+    assert plan(RUN, paused, [], group(0), max_workers=10) == Plan()
+    assert plan(RUN, Backlog(100, 0, 0), [], group(0), max_workers=10) == Plan(target=3)
 
 
 def test_a_run_closes_with_its_last_vm() -> None:

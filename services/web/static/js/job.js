@@ -1,5 +1,6 @@
 // The page of one job: what it is, how it goes, what was tried, what came out.
 
+import { showAlerts } from "./alerts.js";
 import { call } from "./api.js";
 import { showArtifacts } from "./artifacts.js";
 import { showAttempts } from "./attempts.js";
@@ -117,3 +118,7 @@ const poller = new Poller(async () => {
 show();
 setInterval(() => !document.hidden && show(), 5000);
 poller.start(BUSY_PAUSE);
+new Poller(async () => {
+  showAlerts(await call("GET", "/queue", { remember: true }));
+  return IDLE_PAUSE;
+}).start();

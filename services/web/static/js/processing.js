@@ -1,5 +1,6 @@
 // The processing page: what waits, what runs, what became of the rest.
 
+import { showAlerts } from "./alerts.js";
 import { call } from "./api.js";
 import { showBelt } from "./belt.js";
 import { confirmed } from "./confirm.js";
@@ -75,6 +76,7 @@ async function refresh() {
 }
 
 function show() {
+  showAlerts(queue);
   runPanel.show(queue);
   fleet.show(queue);
   filters.showCounts(queue.counts);

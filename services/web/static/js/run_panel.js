@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { confirmed } from "./confirm.js";
-import { setHidden, setText } from "./dom.js";
+import { setHidden, setIcon, setText } from "./dom.js";
 import { announce, complain } from "./notices.js";
 import { duration, money, number, plural, secondsSince } from "./words.js";
 
@@ -15,6 +15,7 @@ export class RunPanel {
   #busy = false;
   #input = element("run-workers");
   #button = element("run-button");
+  #pause = element("pause"); // for admins only
 
   constructor(refresh) {
     this.#refresh = refresh;
@@ -28,14 +29,21 @@ export class RunPanel {
     });
     element("stop-drain").addEventListener("click", () => this.#stop("drain"));
     element("stop-now").addEventListener("click", () => this.#stopNow());
+    this.#pause?.addEventListener("click", () => this.#busy || (this.#queue.pause ? this.#resume() : this.#pauseAll()));
   }
 
   show(queue) {
     this.#queue = queue;
     const { run, counts } = queue;
     const state = run?.state ?? "idle";
-    document.body.dataset.mill = state;
-    setText(element("run-state"), { idle: "At rest", running: "Running", stopping: "Stopping" }[state] ?? state);
+    const paused = Boolean(queue.pause);
+    document.body.dataset.mill = paused && !counts.running ? "paused" : state;
+    setText(element("run-state"), paused ? "Paused" : ({ idle: "At rest", running: "Running", stopping: "Stopping" }[state] ?? state));
+    if (this.#pause) {
+      setText(this.#pause.lastElementChild, paused ? "Resume" : "Pause…");
+      setIcon(this.#pause.firstElementChild, paused ? "play" : "pause");
+      this.#pause.classList.toggle("button-primary", paused);
+    }
     setText(element("run-line"), this.#line());
     const problem = queue.problem ?? run?.problem;
     setText(element("run-problem"), problem ?? "");
@@ -51,7 +59,7 @@ export class RunPanel {
     this.#enable();
     this.#showEstimate();
     setText(element("last-run"), lastRun(queue.last_run));
-    element("run-button").classList.toggle("button-primary", state !== "running" && counts.queued > 0);
+    element("run-button").classList.toggle("button-primary", state !== "running" && counts.queued > 0 && !paused);
   }
 
   #enable() {
@@ -67,8 +75,12 @@ export class RunPanel {
   }
 
   #line() {
-    const { run, counts, workers } = this.#queue;
+    const { run, counts, workers, pause } = this.#queue;
     const waiting = counts.queued;
+    if (pause) {
+      const wait = `${plural(waiting, "job")} ${waiting === 1 ? "waits" : "wait"} until an admin resumes the queue.`;
+      return counts.running ? `${plural(counts.running, "job")} ${counts.running === 1 ? "is" : "are"} being finished. ${wait}` : wait;
+    }
     if (!run) {
       if (waiting) return `${plural(waiting, "job")} ${waiting === 1 ? "waits" : "wait"} for a run.`;
       return counts.running ? `${plural(counts.running, "job")} under way.` : "Nothing waits. Upload files first, then press Run.";
@@ -128,6 +140,16 @@ export class RunPanel {
 
   #stop(mode) {
     return this.#act(() => call("POST", "/runs/current/stop", { body: { mode } }), mode === "now" ? "Stopping now." : "Stopping after the jobs at hand.");
+  }
+
+  async #pauseAll() {
+    const text = "Jobs at hand are finished, nothing new starts for anybody, and idle VMs leave, until an admin resumes the queue.";
+    const sure = await confirmed({ title: "Pause the queue?", text, yes: "Pause" });
+    if (sure) await this.#act(() => call("POST", "/queue/pause"), "The queue is paused.");
+  }
+
+  #resume() {
+    return this.#act(() => call("POST", "/queue/resume"), "The queue moves again.");
   }
 
   async #stopNow() {

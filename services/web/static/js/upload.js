@@ -1,5 +1,6 @@
 // The upload page: takes files in, shows each on its way, and remembers those that did not make it.
 
+import { showAlerts } from "./alerts.js";
 import { call } from "./api.js";
 import { chosen, dropped } from "./dropped.js";
 import { announce, banner } from "./notices.js";
@@ -178,8 +179,8 @@ addEventListener("beforeunload", (event) => open > 0 && event.preventDefault());
 
 sum(true);
 showUnfinished(user, transfers);
-// Learns that a lost connection or sign-in is back; the uploads themselves need no asking.
+// Learns that a lost connection or sign-in is back, or that the queue is paused; the uploads themselves need no asking.
 new Poller(async () => {
-  await call("GET", "/queue", { remember: true });
+  showAlerts(await call("GET", "/queue", { remember: true }));
   return 15_000;
 }).start();
