@@ -44,7 +44,9 @@ def base_environment(site: Site) -> dict[str, str]:
 def write_environments(site: Site, dev_user: str) -> dict[str, dict[str, str]]:
     """Write the file of each process (for VMs, it is the one they get), and return what is in them."""
     environments = {
-        "web": site.environment("web") | {"SPOTMILL_DEV_USER": dev_user},
+        # Whoever is alone on a machine decides everything there.
+        "web": site.environment("web")
+        | {"SPOTMILL_DEV_USER": dev_user, "SPOTMILL_ADMINS": os.environ.get("SPOTMILL_ADMINS", dev_user)},
         "dispatcher": site.environment("dispatcher"),
         "worker": site.environment("worker"),
     }
