@@ -17,7 +17,7 @@ import requests
 from eventarc.contract import read_sample
 from local import marked
 from tests.chaos.book import Book, MissedError, now
-from tests.chaos.mill import CALL_SECONDS, Machine, Mill, persist
+from tests.chaos.mill import AWAY, CALL_SECONDS, Machine, Mill, persist
 from tests.chaos.network import WEATHER, Network
 from tests.chaos.schedule import SERVERS, Fault, Schedule
 from tests.cloud import wait_for
@@ -25,6 +25,8 @@ from tests.cloud import wait_for
 #: Seconds for which a fault looks for something to break.
 PATIENCE_SECONDS = 40.0
 RESTART_SECONDS = 60.0
+#: The part of the faults that strike whichever VM, working or not.
+_IDLE_SHARE = 0.2
 
 T = TypeVar("T")
 
@@ -78,13 +80,25 @@ class Breaker:
         }
 
     def _machine(self, fault: Fault) -> Machine:
-        machines = [m for m in self._mill.machines() if m.name != self.protected]
+        machines = self._victims(fault, self._mill.machines())
         if not machines:
             raise MissedError("no VM is on")
         return _choose(machines, fault)
 
+    def _victims(self, fault: Fault, machines: Sequence[Machine]) -> Sequence[Machine]:
+        """Leave those that work, mostly: killing the idle proves little."""
+        machines = [machine for machine in machines if machine.name != self.protected]
+        if fault.pick * 100 % 1 < _IDLE_SHARE:
+            return machines
+        try:
+            rows = self._mill.rows("SELECT DISTINCT worker FROM jobs WHERE status = 'running'")
+        except AWAY:
+            return machines
+        holders = {row.worker for row in rows}
+        return [machine for machine in machines if machine.worker in holders] or machines
+
     def _running(self, fault: Fault) -> tuple[Machine, psutil.Process]:
-        machines = [m for m in self._mill.machines() if m.name != self.protected and m.agent is not None]
+        machines = self._victims(fault, [m for m in self._mill.machines() if m.agent is not None])
         if not machines:
             raise MissedError("no agent runs")
         machine = _choose(machines, fault)
@@ -93,7 +107,7 @@ class Breaker:
         return machine, machine.agent
 
     def _child(self, fault: Fault) -> tuple[Machine, psutil.Process]:
-        machines = [m for m in self._mill.machines() if m.name != self.protected]
+        machines = self._victims(fault, [m for m in self._mill.machines() if m.children()])
         children = [(machine, child) for machine in machines for child in machine.children()]
         if not children:
             raise MissedError("no child runs")

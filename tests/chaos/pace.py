@@ -1,5 +1,6 @@
 """How quickly time passes in a run: the product's own seconds, or shorter ones, so that minutes are enough."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ _ALWAYS = {
     "SPOTMILL_BACKOFF_MAX_SECONDS": "4",
     "SPOTMILL_REPUBLISH_AFTER_SECONDS": "60",  # six days, in the product
     "SPOTMILL_STEPS_RETENTION_DAYS": "0",  # two weeks, in the product
-    "PYTHONPATH": str(PLUGIN),
+    "PYTHONPATH": os.pathsep.join(filter(None, (str(PLUGIN), os.environ.get("PYTHONPATH")))),
 }
 
 

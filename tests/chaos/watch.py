@@ -23,6 +23,8 @@ OUTAGES = re.compile(
     r"|ServiceUnavailable|DeadlineExceeded|RetryError|TooManyRequests|InternalServerError|ComputeError|ChunkedEncodingError"
     r"|Cancelled|ClientDisconnect\w*|KeyboardInterrupt|SystemExit|DBAPIError|IncompleteRead|DataCorruption|Unknown"
 )
+#: SQLSTATE class 57P: Postgres stops or starts at this moment (pg8000 takes that for the programmer's fault).
+_SHUTTING = re.compile(r"'C': '57P\d\d'")
 
 
 class Watch(threading.Thread):
@@ -102,7 +104,7 @@ class Watch(threading.Thread):
             elif _TRACE in line and event not in _TOLD:
                 trace = str(fields["exception"]) if "exception" in fields else "\n".join(_trace_at(lines, number))
                 raised = _RAISED.findall(trace)
-                if not raised or OUTAGES.fullmatch(raised[-1]) is None:
+                if not raised or not (OUTAGES.fullmatch(raised[-1]) or _SHUTTING.search(trace)):
                     self._note(name, f"{event[:60]} {raised[-1] if raised else ''}", trace)
 
     def _note(self, name: str, words: str, example: str) -> None:
