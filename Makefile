@@ -9,7 +9,7 @@ ARGS   ?=
 up: .venv/ready
 	@exec $(BIN)/spotmill up $(ARGS)
 
-test: .venv/ready chromium lint
+test: .venv/ready chromium spin lint
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: .venv/ready
@@ -31,6 +31,15 @@ format: .venv/ready
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r locks/dev.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Proves what docs/durability.md promises; ARGS="--tell MARK" tells what happens without that guard.
+.PHONY: model
+model: .venv/ready spin
+	$(BIN)/python -m tests.model $(ARGS)
+
+.PHONY: spin
+spin:
+	@bash tests/model/spin.sh
 
 # The browser tests need a Chromium; as root on Debian it is installed, otherwise the script says what to do.
 .PHONY: chromium
