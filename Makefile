@@ -1,16 +1,22 @@
-# Everything a person needs: up, test, bench; and for those who change the code: lint, format, lock.
+# Everything a person needs: up, test, bench; and for those who change the code: chaos, lint, format, lock.
 SHELL  := /bin/bash
 PYTHON ?= python3
 BIN    := .venv/bin
 ARGS   ?=
 
-.PHONY: up test bench lint format lock clean
+.PHONY: up test bench chaos lint format lock clean
 
 up: .venv/ready
 	@exec $(BIN)/spotmill up $(ARGS)
 
 test: .venv/ready chromium spin lint
 	$(BIN)/python -m pytest $(ARGS)
+
+# Break a whole local mill for some minutes and check that nothing is lost; the seed decides what is broken, and when.
+SEED    ?= 1
+MINUTES ?= 3
+chaos: .venv/ready
+	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
 bench: .venv/ready
 	$(BIN)/python -m bench $(ARGS)
