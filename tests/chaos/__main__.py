@@ -24,6 +24,7 @@ from tests.chaos.story import Story
 #: Set in the process that has a mount namespace of its own.
 _INSIDE = "CHAOS_OWN_MOUNTS"
 _DISK_BYTES = 256 * 2**20
+_ENDS_ALL = ("everything kill -9", "stop now, then Run")
 
 
 def _enter_own_mounts() -> None:
@@ -56,15 +57,23 @@ def _disk(folder: Path) -> Iterator[Path | None]:
 @click.group(invoke_without_command=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything that is done and broken.")
 @click.option("--minutes", type=click.FloatRange(0.1), default=3.0, show_default=True, help="Length of the chaos.")
-@click.option("--vms", type=click.IntRange(1, 64), default=3, show_default=True, help="Most VMs at once.")
+@click.option("--vms", type=click.IntRange(1, 64), default=5, show_default=True, help="Most VMs at once.")
 @click.option(
     "--pace", type=click.Choice(sorted(PACES)), default="quick", show_default=True, help="Of leases and ticks."
 )
+@click.option("--long-job", is_flag=True, help="Let one job hold its lease for as long as the chaos lasts.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Append a record of the run to this file.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where everything is kept; a temporary one by default.")
 @click.pass_context
 def main(  # noqa: PLR0917 - the options of a command
-    context: click.Context, seed: int, minutes: float, vms: int, pace: str, json_file: Path | None, folder: Path | None
+    context: click.Context,
+    seed: int,
+    minutes: float,
+    vms: int,
+    pace: str,
+    long_job: bool,
+    json_file: Path | None,
+    folder: Path | None,
 ) -> None:
     """Break a local mill in every way for some minutes, then check that nothing is lost, doubled or wrong."""
     if context.invoked_subcommand is not None:
@@ -78,7 +87,11 @@ def main(  # noqa: PLR0917 - the options of a command
         if disk is None:
             click.echo("No disk of its own can be mounted here: the workers' disk is never full in this run.")
             kinds = {kind: rate for kind, rate in kinds.items() if kind != "disk full"}
-        story = Story(plan(seed, minutes * 60, kinds), PACES[pace], folder, disk, vms)
+        if long_job:  # what would end every job there is
+            kinds = {kind: rate for kind, rate in kinds.items() if kind not in _ENDS_ALL}
+        story = Story(
+            plan(seed, minutes * 60, kinds), PACES[pace], folder, disk=disk, max_workers=vms, long_job=long_job
+        )
         report = story.tell()
     for line in table(story, report):
         click.echo(line)

@@ -38,6 +38,7 @@ class Verdict:
     other: list[str] = field(default_factory=list)
     suspects: dict[str, None] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     bytes_compared: int = 0
 
     @property
@@ -62,6 +63,7 @@ class Audit:
             self._jobs.setdefault((row.bucket, row.object, row.generation), []).append(row)
         for row in self._mill.rows("SELECT * FROM attempts ORDER BY job_id, attempt"):
             self._attempts.setdefault(row.job_id, []).append(row)
+            self.verdict.outcomes[str(row.outcome)] += 1
         for row in self._mill.rows("SELECT * FROM artifacts ORDER BY job_id, kind"):
             self._artifacts.setdefault(row.job_id, []).append(row)
         known: set[tuple[str, str, int]] = set()

@@ -16,6 +16,7 @@ def table(story: Story, report: Report) -> Iterator[str]:
     yield "servers restarted: " + ", ".join(f"{name} {times}" for name, times in sorted(book.restarts.items()))
     yield f"workers died: {len(book.deaths)}; people: " + ", ".join(f"{k} {n}" for k, n in sorted(book.deeds.items()))
     yield "jobs: " + ", ".join(f"{n} {status}" for status, n in sorted(verdict.statuses.items()))
+    yield "attempts: " + ", ".join(f"{n} {outcome}" for outcome, n in sorted(verdict.outcomes.items()))
     yield f"pressed Retry for {report.retried} that the chaos had failed five times"
     if (figures := report.recovery) is not None:
         yield f"power cut → running again: {figures.power_cut}"
@@ -40,6 +41,7 @@ def record(story: Story, report: Report, minutes: float) -> dict[str, Any]:
         "worker_deaths": len(book.deaths),
         "restarts": dict(book.restarts),
         "faults": dict(book.done),
+        "attempts": dict(verdict.outcomes),
         "lost": len(verdict.lost),
         "doubled": len(verdict.doubled),
         "wrong": len(verdict.wrong),

@@ -72,14 +72,14 @@ class Schedule:
         return sorted((*self.arrivals, *self.deeds, *self.faults), key=lambda action: (action.at, repr(action)))
 
 
-#: Workers die, or seem to. About one in three seconds.
+#: Workers die, or seem to: about one in three seconds, with those that die when everything does.
 WORKER_FAULTS = {
-    "agent kill -9": Rate(5),
-    "child kill -9": Rate(12),
+    "agent kill -9": Rate(8),
+    "child kill -9": Rate(15),
     "agent stopped": Rate(45, (2, 18)),
     "child stopped": Rate(60, (1, 6)),
-    "preemption": Rate(14),
-    "power cut": Rate(14),
+    "preemption": Rate(16),
+    "power cut": Rate(16),
     "host crash": Rate(60),
     "VM deleted": Rate(60),
     "disk full": Rate(75, (2, 6)),
@@ -87,7 +87,7 @@ WORKER_FAULTS = {
 
 #: Servers are killed and started again by their supervisor.
 SERVERS = ("gcs", "pubsub", "eventarc", "scheduler", "compute", "postgres", "dispatcher", "web")
-SERVER_FAULTS = {f"{server} kill -9": Rate(34) for server in SERVERS} | {
+SERVER_FAULTS = {f"{server} kill -9": Rate(45) for server in SERVERS} | {
     "postgres fast restart": Rate(75),
     "everything kill -9": Rate(75),
 }
@@ -98,6 +98,7 @@ FLEET_FAULTS = {
     "tick stale": Rate(30),
     "ticks missing": Rate(80, (8, 20)),
     "Run by several": Rate(40),
+    "pause, then resume": Rate(60, (1, 6)),
     "stop drain, then Run": Rate(60, (0.5, 8)),
     "stop now, then Run": Rate(60, (0.5, 8)),
 }

@@ -27,6 +27,8 @@ LIVE_SECONDS = 10.0
 SETTLE_SECONDS = 420.0
 EMPTY_SECONDS = 240.0
 HANDS = 48
+#: The number of the file whose job lasts as long as the chaos.
+_LONG = 999_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,9 @@ class Report:
 class Story:
     """One run in ``folder``."""
 
-    def __init__(self, schedule: Schedule, pace: Pace, folder: Path, disk: Path | None, max_workers: int) -> None:
+    def __init__(
+        self, schedule: Schedule, pace: Pace, folder: Path, *, disk: Path | None, max_workers: int, long_job: bool
+    ) -> None:
         self.schedule = schedule
         self.book = Book()
         self._pace = pace
@@ -63,6 +67,8 @@ class Story:
         self._retried = 0
         for arrival in schedule.arrivals:
             self.book.files[arrival.number] = File(arrival)
+        if long_job:
+            self.book.files[_LONG] = File(Arrival(0.0, _LONG, "long", "write", 0, {"seconds": schedule.seconds}))
         for fault in schedule.faults:
             self.book.planned[fault.kind] += 1
 
@@ -73,13 +79,16 @@ class Story:
         for arrival in self.schedule.arrivals:
             expected(arrival, 0)
         self._mill.start(self.schedule.notices[0])
-        self._say("the mill is up; chaos begins")
+        self._say("the mill is up")
         self.watch.start()
         self._working.set()
         for loop in (self._tick, self._see_to_runs, self._live):
             threading.Thread(target=loop, name=loop.__name__, daemon=True).start()
         verdict, figures = Verdict(), None
         try:
+            if _LONG in book.files:
+                self._begin_long_job()
+            self._say("chaos begins")
             self._act()
             self._say("chaos is over; letting it settle")
             self._settle()
@@ -96,6 +105,30 @@ class Story:
         return Report(verdict, figures, book.problems, self._retried, time.monotonic() - self._began)
 
     # Chaos
+
+    def _begin_long_job(self) -> None:
+        """Have the long job taken by a VM that nothing is done to from then on."""
+        file = self.book.files[_LONG]
+        self._people.bring(file.arrival)
+
+        def held() -> str | None:
+            rows = self._mill.rows(
+                "SELECT worker FROM jobs WHERE object = :name AND status = 'running'", name=file.name
+            )
+            return rows[0].worker if rows else None
+
+        worker = wait_for(held, 120, "the long job is running", pause_seconds=0.2)
+        self._breaker.protected = worker.partition("/")[0]
+        self._say(f"{worker} holds a job for {self.schedule.seconds:.0f} s, and is left alone")
+
+    def _judge_long_job(self) -> None:
+        name = self.book.files[_LONG].name
+        [job] = self._mill.rows(
+            "SELECT attempt, status, finished_at - started_at AS held FROM jobs WHERE object = :name", name=name
+        )
+        self._say(f"the long job {job.status} in attempt {job.attempt}, which held its lease for {job.held}")
+        if job.attempt != 1 or job.held.total_seconds() < self.schedule.seconds:
+            self.book.problem(f"the long job took {job.attempt} attempts")
 
     def _act(self) -> None:
         """Do everything at its time, each thing in a thread of its own."""
@@ -236,6 +269,8 @@ class Story:
         for kind in book.planned:
             if not book.done[kind]:
                 book.problem(f"{kind} was planned {book.planned[kind]} times and never happened")
+        if _LONG in book.files:
+            self._judge_long_job()
         for job in figures.greedy:
             book.problem(f"job {job} did more work over than its interruptions account for")
 
