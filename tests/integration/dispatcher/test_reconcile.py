@@ -1,5 +1,6 @@
 """What no event told of is found: objects without a job, jobs without an object, files that came after their sweep."""
 
+import gc
 import tracemalloc
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -184,7 +185,8 @@ def test_memory_stays_flat_over_a_big_listing(images: Dispatch, monkeypatch: pyt
     pages = reconciling._pages(images.own, images.settings.upload_bucket, "name")
     tracemalloc.start()
     try:
-        sizes = [tracemalloc.get_traced_memory()[0] for _ in pages]
+        # Google's objects refer to each other in circles, which are collected now and then.
+        sizes = [tracemalloc.get_traced_memory()[0] for _ in pages if gc.collect() >= 0]
     finally:
         tracemalloc.stop()
     assert len(sizes) == 30
