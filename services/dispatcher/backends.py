@@ -7,11 +7,16 @@ from google.cloud.pubsub_v1 import PublisherClient
 from google.cloud.storage import Client as StorageClient
 from sqlalchemy import Engine
 
+from services.dispatcher.group_commit import GroupCommit
+from services.dispatcher.recording import Arrival, record_and_publish
 from shared import queue
 from shared.compute import InstanceGroup
 from shared.database import open_engine
-from shared.jobs import Pending
+from shared.jobs import Pending, Recorded
 from shared.settings import DispatcherSettings
+
+#: Announcements that one transaction records at most; there are never more than the server has threads.
+_MOST_TOGETHER = 100
 
 
 class Backends:
@@ -19,6 +24,10 @@ class Backends:
 
     def __init__(self, settings: DispatcherSettings) -> None:
         self.settings = settings
+        #: Announcements that come at the same time are recorded and published together.
+        self.intake = GroupCommit[list[Arrival], list[Recorded]](
+            lambda groups: record_and_publish(self.engine, self.publish, groups), most=_MOST_TOGETHER
+        )
 
     @cached_property
     def engine(self) -> Engine:

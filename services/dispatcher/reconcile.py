@@ -17,7 +17,8 @@ from sqlalchemy import Connection, text
 
 from services.dispatcher import leftovers
 from services.dispatcher.backends import Backends
-from services.dispatcher.intake import Arrival, resource_of, take_in
+from services.dispatcher.intake import resource_of, take_in
+from services.dispatcher.recording import Arrival
 from services.dispatcher.sweep import sweep
 from shared import lifecycle, logging
 from shared.objects import ObjectName

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from google.pubsub_v1 import PubsubMessage
 from eventarc.contract import read_sample
 from eventarc.triggers import FINALIZED, PUBLISHED
 from local.clients import publisher_of, subscriber_of
+from local.faults.control import FaultControl, FaultsError
 from local.ports import assign
 from tests.cloud import wait_for
 
@@ -282,3 +284,22 @@ def test_a_subscription_is_eventarcs_own(scene: Scene) -> None:
     assert found.retry_policy.minimum_backoff.total_seconds() == 10
     assert found.retry_policy.maximum_backoff.total_seconds() == 600
     assert found.message_retention_duration.total_seconds() == 24 * 3600
+
+
+def test_events_are_doubled_delayed_and_dropped_on_request(listening: Scene) -> None:
+    """A doubled event is posted twice, one whose answer is lost comes again, a dropped one never comes."""
+    faults = FaultControl(f"http://127.0.0.1:{listening.ports['eventarc']}")
+
+    def injected(fault: str) -> int:
+        return faults.injected().get(fault, 0)
+
+    for number, fault in enumerate(("duplicate", "lose_answer", "reorder", "drop")):
+        faults.put([{"fault": fault, "count": 1, "match": "^words", "delay_seconds": 0.05}])
+        listening.publish(str(number))
+        wait_for(partial(injected, fault), what=f"{fault} is injected")
+    faults.clear()
+    listening.publish("last")
+    wait_for(lambda: "last" in listening.destination.texts() and listening.destination.texts().count("1") == 2)
+    assert sorted(listening.destination.texts()) == ["0", "0", "1", "1", "2", "last"]
+    with pytest.raises(FaultsError, match="there is no fault 'error' here"):
+        faults.put([{"fault": "error"}])

@@ -1,7 +1,8 @@
 """An object was completely written."""
 
 from services.dispatcher.backends import Backends
-from services.dispatcher.intake import Arrival, take_in
+from services.dispatcher.intake import take_in
+from services.dispatcher.recording import Arrival
 from shared.messages import StorageObject
 
 

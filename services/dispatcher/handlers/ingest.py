@@ -7,7 +7,8 @@ from google.api_core.exceptions import Forbidden, NotFound
 from google.cloud.storage import Blob
 
 from services.dispatcher.backends import Backends
-from services.dispatcher.intake import Arrival, resource_of, take_in
+from services.dispatcher.intake import resource_of, take_in
+from services.dispatcher.recording import Arrival
 from shared.messages import IngestMessage, MalformedError, StorageObject
 from shared.objects import ObjectName
 

@@ -1,0 +1,93 @@
+"""From arrivals to recorded and published jobs: the SQL of the intake, for as many callers at once as there are."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import jsonschema
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from shared import lifecycle
+from shared.database import refused
+from shared.jobs import NewJob, Pending, Recorded
+from shared.messages import MalformedError, StorageObject
+from shared.routing import Offer, installed_offers, route
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An object to process; what is None is taken from the object's own metadata."""
+
+    resource: StorageObject
+    pipeline: str | None = None
+    owner: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def to_job(arrival: Arrival, offers: Sequence[Offer]) -> NewJob:
+    """Choose the pipeline and check the settings; what cannot be processed becomes a job that says why."""
+    resource = arrival.resource
+    settings: dict[str, Any] = {}
+    problem: str | None
+    try:
+        settings = arrival.settings or resource.settings
+    except MalformedError as malformed:
+        problem = str(malformed)
+    else:
+        problem = None if resource.size_bytes else "The file is empty."
+    pipeline, unroutable = route(
+        offers, asked=arrival.pipeline or resource.pipeline, content_type=resource.content_type, name=resource.name
+    )
+    offer = next((o for o in offers if o.name == pipeline), None)
+    if offer is not None and problem is None:
+        try:
+            jsonschema.validate(settings, offer.settings_schema)
+        except jsonschema.ValidationError as invalid:
+            problem = f"The settings for {pipeline} are wrong: {invalid.json_path}: {invalid.message}."
+    return NewJob(
+        bucket=resource.bucket,
+        object=resource.name,
+        generation=resource.generation,
+        pipeline=pipeline,
+        size_bytes=resource.size_bytes,
+        content_type=resource.content_type,
+        crc32c=resource.crc32c,
+        owner=(arrival.owner or resource.owner or "").lower() or None,
+        settings=settings,
+        error=problem or unroutable,
+    )
+
+
+def record_and_publish(
+    engine: Engine, publish: Callable[[list[Pending]], None], groups: Sequence[list[Arrival]]
+) -> list[list[Recorded] | Exception]:
+    """Take in what several callers want, in one go; return for each what became of it."""
+    try:
+        recorded = iter(_record(engine, publish, [arrival for group in groups for arrival in group]))
+    except SQLAlchemyError as error:
+        if not refused(error):
+            raise
+        if len(groups) == 1:
+            return [
+                MalformedError(f"Postgres cannot hold it: {error.orig if isinstance(error, DBAPIError) else error}")
+            ]
+        # One of them is at fault; the others must not come again for a day because of it.
+        return [outcome for group in groups for outcome in record_and_publish(engine, publish, [group])]
+    shares: list[list[Recorded] | Exception] = [list(islice(recorded, len(group))) for group in groups]
+    return shares
+
+
+def _record(engine: Engine, publish: Callable[[list[Pending]], None], arrivals: Sequence[Arrival]) -> list[Recorded]:
+    with engine.begin() as connection:
+        offers = installed_offers(connection)
+        recorded = lifecycle.record(connection, [to_job(a, offers) for a in arrivals])
+    for job in recorded:
+        log.info("job.recorded", job=str(job.id), status=job.status.value, new=job.new)
+    pending = {job.id: job.pending for job in recorded if job.pending is not None}
+    publish(list(pending.values()))
+    return recorded
