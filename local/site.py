@@ -122,9 +122,10 @@ class Site:
             "SPOTMILL_INGEST_TOPIC": INGEST_TOPIC,
             "SPOTMILL_TICK_TOPIC": TICK_TOPIC,
             "SPOTMILL_BUDGET_TOPIC": BUDGET_TOPIC,
+            "SPOTMILL_DEAD_LETTER_TOPIC": DEAD,
             "SPOTMILL_INSTANCE_GROUP": INSTANCE_GROUP,
             "SPOTMILL_MAX_WORKERS": str(self.max_workers),
-            "SPOTMILL_WORKER_SLOTS": str(self.slots),
+            "SPOTMILL_WORKER_SLOTS": os.environ.get("SPOTMILL_WORKER_SLOTS", str(self.slots)),
             "SPOTMILL_WEB_URL": self.web_url,
             "SPOTMILL_DISPATCHER_URL": self.dispatcher_url,
             "SPOTMILL_EVENTARC_URL": self._url("eventarc"),
@@ -142,6 +143,7 @@ class Site:
             "ingest_topic": INGEST_TOPIC,
             "tick_topic": TICK_TOPIC,
             "budget_topic": BUDGET_TOPIC,
+            "dead_letter_topic": DEAD,
         }
 
     def _url(self, server: str) -> str:
