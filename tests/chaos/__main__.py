@@ -57,7 +57,7 @@ def _disk(folder: Path) -> Iterator[Path | None]:
 @click.group(invoke_without_command=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything that is done and broken.")
 @click.option("--minutes", type=click.FloatRange(0.1), default=3.0, show_default=True, help="Length of the chaos.")
-@click.option("--vms", type=click.IntRange(1, 64), default=5, show_default=True, help="Most VMs at once.")
+@click.option("--vms", type=click.IntRange(1, 64), default=4, show_default=True, help="Most VMs at once.")
 @click.option(
     "--pace", type=click.Choice(sorted(PACES)), default="quick", show_default=True, help="Of leases and ticks."
 )

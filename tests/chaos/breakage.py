@@ -363,7 +363,7 @@ class Breaker:
         Raises:
             MissedError: the answer was another than yes.
         """
-        answer = self._mill.post("/runs", {})
+        answer = self._mill.post("/runs", {"workers": self._mill.max_workers})
         if answer.status_code != 202:
             raise MissedError(f"Run answered {answer.status_code}: {answer.text[:200]}")
 

@@ -76,6 +76,7 @@ class Mill:
     def __init__(self, folder: Path, environment: Mapping[str, str], max_workers: int) -> None:
         self.folder = folder
         self.data_dir = folder / "data"
+        self.max_workers = max_workers
         self._environment = dict(environment)
         self._options = ("--port", "0", "--cable", "--max-workers", str(max_workers), "--dev-user", ADMIN)
         self._cloud: Cloud | None = None

@@ -12,6 +12,7 @@ _ALWAYS = {
     "SPOTMILL_ALLOWED_BUCKETS": ARCHIVE,
     "SPOTMILL_CHILD_MEMORY_BYTES": str(2 * 2**30),
     "SPOTMILL_LOG_FORMAT": "json",
+    "SPOTMILL_WORKER_SLOTS": "2",
     "SPOTMILL_UPLOAD_PUT_MAX_BYTES": "20000",  # so that photographs are resumable uploads
     "SPOTMILL_BACKOFF_SECONDS": "0.5",  # five failures would take minutes
     "SPOTMILL_BACKOFF_MAX_SECONDS": "4",
@@ -46,7 +47,7 @@ PACES = {
             "SPOTMILL_RENEW_SECONDS": "3",
             "SPOTMILL_ACK_DEADLINE_SECONDS": "12",
             "SPOTMILL_HEARTBEAT_SECONDS": "1",
-            "SPOTMILL_IDLE_SECONDS": "10",
+            "SPOTMILL_IDLE_SECONDS": "15",
             "SPOTMILL_WORKER_GONE_SECONDS": "15",
             "SPOTMILL_SWEEP_AFTER_SECONDS": "20",
         },
