@@ -59,6 +59,7 @@ lock: .venv/ready
 	$(LOCK) --extra cloud --extra web pyproject.toml -o locks/web.txt
 	$(LOCK) --extra cloud --extra dispatcher pyproject.toml -o locks/dispatcher.txt
 	$(LOCK) --extra cloud --extra worker pyproject.toml -o locks/worker.txt
+	$(LOCK) bench/control_plane/peers/requirements.in -o bench/control_plane/peers/requirements.txt
 
 clean:
-	rm -rf .venv .data build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .data .bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -122,7 +122,7 @@ class Agent:
             holding=self._holding,
             ledger=self._ledger,
             uploads=ThreadPoolExecutor(uploads, "upload"),
-            scratch_root=root,
+            rooms=scratch.Rooms(root, uid=self._limits.uid, gid=self._limits.gid),
             limits=self._limits,
         )
         for number, child in enumerate(self._children):

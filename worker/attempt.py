@@ -4,7 +4,6 @@ import errno
 import re
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, assert_never
 
 import structlog
@@ -36,7 +35,7 @@ from worker.child.messages import (
 from worker.holding import AbandonedError, Ending, Held, Holding, Released, Superseded, clean
 from worker.ledger import Ledger
 from worker.process import ChildProcess, ProtocolError
-from worker.scratch import ForeignFileError, Scratch
+from worker.scratch import ForeignFileError, Rooms, Scratch
 from worker.steps import Steps, StepTooLargeError, Value
 from worker.transfer import STORAGE_AWAY, AlreadyThereError, SourceGoneError, Storage, Uploaded
 
@@ -56,7 +55,7 @@ class Bench:
     holding: Holding
     ledger: Ledger
     uploads: Executor
-    scratch_root: Path
+    rooms: Rooms
     limits: Limits
 
 
@@ -78,7 +77,7 @@ class Attempt:
         self._child = child
         claim = held.claim
         self._pipeline = next((p for p in ready.offered if p.name == claim.pipeline), Offered(claim.pipeline, ""))
-        self._scratch = Scratch(bench.scratch_root, claim, uid=bench.limits.uid, gid=bench.limits.gid)
+        self._scratch = Scratch(bench.rooms, claim)
         self._steps = Steps(bench.storage, bench.settings.result_bucket, held, self._pipeline, self._scratch)
         self._uploads: list[_Upload] = []
         self._leaving: Ending | None = None  #: how it ends once the child has stopped
@@ -116,9 +115,9 @@ class Attempt:
         if held.ending is not None:
             fit = False
         if self._uploads:
-            self._bench.uploads.submit(self._settle, result, ending)
+            self._bench.uploads.submit(self._settle, result, ending, fit=fit)
         else:
-            self._settle(result, ending)
+            self._settle(result, ending, fit=fit)
         return fit
 
     def _converse(self) -> Said | None:
@@ -231,7 +230,7 @@ class Attempt:
                 check=self._moving,
             )
 
-    def _settle(self, result: dict[str, Any] | None, ending: Ending | None) -> None:
+    def _settle(self, result: dict[str, Any] | None, ending: Ending | None, *, fit: bool) -> None:
         """Wait for the uploads, hand the ending to the ledger, delete the files."""
         artifacts: list[NewArtifact] = []
         for upload in self._uploads:
@@ -248,7 +247,7 @@ class Attempt:
             )
         if ending is not None:
             self._bench.ledger.conclude(held, ending)
-        self._scratch.remove()
+        self._scratch.remove(again=fit)
 
     def _artifact(self, upload: _Upload, uploaded: Uploaded) -> NewArtifact:
         said = upload.publish

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,21 +36,52 @@ def root(place: str | None, instance: str) -> Path:
     return made
 
 
-class Scratch:
-    """The directories of one attempt. ``uid`` is the child's user if it has its own."""
+class Rooms:
+    """Empty work directories. ``uid`` is the child's user if it has its own.
 
-    def __init__(self, root: Path, claim: Claim, *, uid: int | None, gid: int | None) -> None:
+    One that a job left empty serves the next: making and deleting it would cost a tiny job more than all else.
+    """
+
+    def __init__(self, root: Path, *, uid: int | None, gid: int | None) -> None:
+        self._root = root
         self._uid, self._gid = uid, gid
+        self._empty: list[str] = []
+        self._number = count(1)
+
+    def take(self) -> str:
+        """Return the path of an empty directory of the child's."""
+        if self._empty:
+            return self._empty.pop()
+        work = f"{self._root}/{next(self._number)}"
+        os.mkdir(work, 0o700)  # noqa: PTH102 - paths are text here, as making a Path costs more than using it
+        if self._uid is not None and self._gid is not None:
+            os.chown(work, self._uid, self._gid)
+        return work
+
+    def give(self, work: str, *, again: bool) -> None:
+        """Take a directory back; ``again`` if nobody can write there any more. What is in it is deleted."""
+        if again and not os.listdir(work):  # noqa: PTH208
+            self._empty.append(work)
+        else:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def owns(self, file: os.stat_result) -> bool:
+        """Tell whether a file is the child's."""
+        return self._uid is None or file.st_uid == self._uid
+
+
+class Scratch:
+    """The directories of one attempt."""
+
+    def __init__(self, rooms: Rooms, claim: Claim) -> None:
+        self._rooms = rooms
         self._object = claim.object
-        # Text, as tiny jobs would spend more on making a Path than on using it.
-        self.work = f"{root}/{claim.id}-{claim.attempt}"
+        self.work = ""
         self._input: Path | None = None
 
     def create(self) -> None:
         """Make ``work``; the rest comes when it is needed."""
-        os.mkdir(self.work, 0o700)  # noqa: PTH102 - see above
-        if self._uid is not None and self._gid is not None:
-            os.chown(self.work, self._uid, self._gid)
+        self.work = self._rooms.take()
 
     def source(self) -> Path:
         """Return where the source goes."""
@@ -82,17 +114,15 @@ class Scratch:
         finally:
             os.close(folder)
         found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or (self._uid is not None and found.st_uid != self._uid):
+        if not stat.S_ISREG(found.st_mode) or not self._rooms.owns(found):
             os.close(descriptor)
             raise ForeignFileError(f"{name!r} is not a file of this job")
         return os.fdopen(descriptor, "rb")
 
-    def remove(self) -> None:
-        """Delete everything."""
-        try:
-            os.rmdir(self.work)  # noqa: PTH106
-        except OSError:  # it was used
-            shutil.rmtree(self.work, ignore_errors=True)
+    def remove(self, *, again: bool) -> None:
+        """Delete everything; ``again`` if the child has let go of its directory."""
+        if self.work:
+            self._rooms.give(self.work, again=again)
         if self._input is not None:
             shutil.rmtree(self._input, ignore_errors=True)
 

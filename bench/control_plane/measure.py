@@ -21,17 +21,22 @@ class Rate:
         return (self.jobs - 1) / self.seconds
 
 
+def read(engine: Engine, counting: str) -> Rate:
+    """Ask the database once: ``counting`` gives how many jobs are done, and when the first and the last were."""
+    with engine.connect() as connection:
+        count, first, last = connection.execute(text(counting)).one()
+    return Rate(count, (last - first).total_seconds() if count else 0.0)
+
+
 def watch(engine: Engine, counting: str, jobs: int) -> Rate:
-    """Wait until ``counting`` (count, first, last) shows so many jobs; asks seldom, so as not to be in the way.
+    """Wait until so many jobs are done; asks seldom, so as not to be in the way.
 
     Raises:
         TimeoutError: they were not done in time.
     """
     deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        with engine.connect() as connection:
-            count, first, last = connection.execute(text(counting)).one()
-        if count >= jobs:
-            return Rate(count, (last - first).total_seconds())
+    while (rate := read(engine, counting)).jobs < jobs:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{rate.jobs} of {jobs} jobs were done in {_PATIENCE} s")
         time.sleep(0.5)
-    raise TimeoutError(f"{count} of {jobs} jobs were done in {_PATIENCE} s")
+    return rate

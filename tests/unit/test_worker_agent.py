@@ -19,7 +19,7 @@ from worker.child.messages import Done, Limits
 from worker.holding import AbandonedError, Fenced, Held, Holding, Released, clean
 from worker.pace import Pace
 from worker.process import ChildProcess, environment
-from worker.scratch import ForeignFileError, Scratch
+from worker.scratch import ForeignFileError, Rooms, Scratch
 from worker.steps import step_id
 
 
@@ -48,7 +48,7 @@ def held(**changed: Any) -> Held:
 @pytest.fixture
 def files(tmp_path: Path) -> Scratch:
     """The directories of one attempt."""
-    made = Scratch(tmp_path, claim(), uid=None, gid=None)
+    made = Scratch(Rooms(tmp_path, uid=None, gid=None), claim())
     made.create()
     return made
 
@@ -80,12 +80,27 @@ def test_opens_nothing_else(files: Scratch, name: str) -> None:
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make files of others")
 def test_opens_no_file_of_another_user(tmp_path: Path) -> None:
     """A child with a user of its own cannot name a file that belongs to somebody else."""
-    made = Scratch(tmp_path, claim(), uid=12345, gid=12345)
+    made = Scratch(Rooms(tmp_path, uid=12345, gid=12345), claim())
     made.create()
     assert Path(made.work).stat().st_uid == 12345
     (Path(made.work) / "file").write_text("root's")
     with pytest.raises(ForeignFileError, match="not a file of this job"):
         made.open("file")
+
+
+def test_an_empty_room_is_used_again(tmp_path: Path) -> None:
+    """A directory that a job left empty serves the next one; one that was used is deleted."""
+    rooms = Rooms(tmp_path, uid=None, gid=None)
+    first, second = rooms.take(), rooms.take()
+    assert first != second
+    (Path(first) / "file").write_text("left")
+    rooms.give(first, again=True)
+    rooms.give(second, again=True)
+    assert not Path(first).exists()
+    assert rooms.take() == second
+    rooms.give(second, again=False)  # a child that was killed may still have it
+    assert not Path(second).exists()
+    assert rooms.take() not in (first, second)
 
 
 def test_scratch_goes_away(files: Scratch, tmp_path: Path) -> None:
@@ -94,7 +109,7 @@ def test_scratch_goes_away(files: Scratch, tmp_path: Path) -> None:
     files.stored("step", "x.txt").write_text("stored")
     (Path(files.work) / "file").write_text("work")
     assert files.source().name == "b_.txt"
-    files.remove()
+    files.remove(again=True)
     assert list(tmp_path.iterdir()) == []
     root = scratch.root(str(tmp_path), "vm-1")
     (root / "old").mkdir()

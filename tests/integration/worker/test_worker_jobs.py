@@ -32,7 +32,8 @@ def test_publishes_once(lab: Lab) -> None:
     }
     assert lab.outcomes(job) == ["succeeded"]
     lab.wait_until_acknowledged()
-    assert not list(lab.folder.glob("spotmill-*/*/*-1")), "the scratch files are deleted"
+    rooms = [path for path in lab.folder.glob("spotmill-*/*/**/*") if path.is_file()]
+    assert not rooms, "the scratch files are deleted"
 
 
 def test_odd_names_and_nothing(lab: Lab) -> None:
