@@ -39,6 +39,7 @@ class Verdict:
     suspects: dict[str, None] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)  #: what the chaos itself made attempts fail with
     bytes_compared: int = 0
 
     @property
@@ -129,7 +130,11 @@ class Audit:
         if [a.attempt for a in attempts] != list(range(1, row.attempt + 1)):
             self._suspect(self.verdict.other, row, f"has attempts {[a.attempt for a in attempts]} of {row.attempt}")
         for attempt in attempts:
-            if attempt.outcome == "failed" and not explained(attempt.error, wanted):
+            if attempt.outcome != "failed":
+                continue
+            if (known := EXPLAINED.search(attempt.error or "")) is not None and attempt.error != wanted.error:
+                self.verdict.reasons[known[0]] += 1
+            if not explained(attempt.error, wanted):
                 self._suspect(self.verdict.other, row, f"attempt {attempt.attempt} failed oddly: {attempt.error}")
 
     def _check_success(self, row: Any, wanted: Expected) -> None:

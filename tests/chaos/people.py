@@ -18,6 +18,8 @@ from tests.chaos.schedule import Arrival, Deed
 
 #: Seconds for which somebody tries to get something done.
 PATIENCE_SECONDS = 180.0
+#: Seconds for which somebody looks for a job on the page.
+_LOOK_SECONDS = 45.0
 
 
 class People:
@@ -55,9 +57,13 @@ class People:
             "cancel": self._cancel,
             "cancel-retry": self._cancel_and_retry,
         }
-        with file.busy:
-            deeds[deed.kind](file)
-        self._book.count(self._book.deeds, deed.kind)
+        try:
+            with file.busy:
+                deeds[deed.kind](file)
+        except MissedError:  # the button could not be pressed: nobody had announced the file, for one
+            self._book.count(self._book.deeds, f"{deed.kind} in vain")
+        else:
+            self._book.count(self._book.deeds, deed.kind)
 
     # Ways in
 
@@ -168,7 +174,7 @@ class People:
         raise MissedError(f"{file.name} has no job yet")
 
     def _cancel(self, file: File) -> None:
-        job = persist(lambda: self._find(file), PATIENCE_SECONDS, f"the job of {file.name}")
+        job = self._look_for(file)
         file.unsure = True
         file.cancelled = self._order(job["id"], "cancel", {"cancelled"})
         file.unsure = False
@@ -176,13 +182,13 @@ class People:
     def _cancel_and_retry(self, file: File) -> None:
         self._cancel(file)
         if file.cancelled:
-            job = self._find_again(file)
+            job = self._look_for(file)
             file.unsure = True
             self._order(job["id"], "retry", {"queued", "running", "succeeded", "failed"})
             file.cancelled = file.unsure = False
 
-    def _find_again(self, file: File) -> Mapping[str, Any]:
-        return persist(lambda: self._find(file), PATIENCE_SECONDS, f"the job of {file.name}")
+    def _look_for(self, file: File) -> Mapping[str, Any]:
+        return persist(lambda: self._find(file), _LOOK_SECONDS, f"the job of {file.name}")
 
     def _order(self, job: str, verb: str, reached: set[str]) -> bool:
         """Press a button until it is known what came of it; return whether the job is where it was meant to go."""

@@ -17,6 +17,7 @@ def table(story: Story, report: Report) -> Iterator[str]:
     yield f"workers died: {len(book.deaths)}; people: " + ", ".join(f"{k} {n}" for k, n in sorted(book.deeds.items()))
     yield "jobs: " + ", ".join(f"{n} {status}" for status, n in sorted(verdict.statuses.items()))
     yield "attempts: " + ", ".join(f"{n} {outcome}" for outcome, n in sorted(verdict.outcomes.items()))
+    yield "attempts that chaos failed: " + ", ".join(f"{n} {words!r}" for words, n in verdict.reasons.most_common())
     yield f"pressed Retry for {report.retried} that the chaos had failed five times"
     if (figures := report.recovery) is not None:
         yield f"power cut → running again: {figures.power_cut}"
