@@ -128,6 +128,22 @@ def unpublished(connection: Connection, *, republish_after_seconds: float, most:
     return [Pending(row.id, row.queued_at) for row in rows]
 
 
+_REANNOUNCE = text("""
+    UPDATE jobs SET published_at = NULL, queued_at = now()
+    WHERE status = 'queued'
+      AND id IN (SELECT id FROM jobs WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'queued' ORDER BY id FOR UPDATE)
+    RETURNING id, queued_at, not_before <= now() AS due""")
+
+
+def reannounce(connection: Connection, ids: Sequence[uuid.UUID]) -> tuple[set[uuid.UUID], list[Pending]]:
+    """Let queued jobs be announced anew, as their message is lost; return which are queued, and those to publish now.
+
+    Each begins another stay in the queue, so that whoever notes the lost message's publishing late notes nothing.
+    """
+    rows = connection.execute(_REANNOUNCE, {"ids": "{" + ",".join(map(str, ids)) + "}"}).all()
+    return {row.id for row in rows}, [Pending(row.id, row.queued_at) for row in rows if row.due]
+
+
 # While the queue is paused nothing is claimed. The messages that came are spent, so their jobs begin another stay in the
 # queue that nobody has announced: mark_published of the stay before finds nothing to mark.
 _CLAIM = text("""

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+import google.pubsub_v1 as plain
+from google.api_core.retry import Retry
 from google.cloud.pubsub_v1 import PublisherClient
-from google.cloud.pubsub_v1.types import BatchSettings
+from google.cloud.pubsub_v1.types import BatchSettings, PubsubMessage
 from sqlalchemy import Engine
 
 from shared import lifecycle
@@ -36,6 +38,22 @@ def send(publisher: PublisherClient, settings: Settings, pending: Sequence[Pendi
     for job, future in futures:
         future.result(timeout=_DEADLINE_SECONDS + 5)
         yield job
+
+
+def resend(publisher: PublisherClient, settings: Settings, messages: Sequence[PubsubMessage]) -> None:
+    """Publish messages to the jobs topic as they are; none of theirs is lost or noted.
+
+    Raises:
+        google.api_core.exceptions.GoogleAPICallError: Pub/Sub did not accept them.
+    """
+    # The client's own publish takes attributes as keywords, which a message's own names could clash with.
+    plain.PublisherClient.publish(
+        publisher,
+        topic=settings.jobs_topic_path,
+        messages=list(messages),
+        retry=Retry(timeout=_DEADLINE_SECONDS),
+        timeout=_DEADLINE_SECONDS,
+    )
 
 
 def publish(engine: Engine, publisher: PublisherClient, settings: Settings, pending: Sequence[Pending]) -> None:

@@ -91,6 +91,9 @@ class DispatcherSettings(Settings):
 
     tick_topic: str = Field("spotmill-tick", description="Topic of the Cloud Scheduler ticks.")
     budget_topic: str = Field("spotmill-budget", description="Topic of budget notifications.")
+    dead_letter_topic: str = Field(
+        "spotmill-jobs-dead", description="Topic of messages that Pub/Sub gave up delivering to the workers."
+    )
     allowed_buckets: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Buckets besides the upload bucket that ingest messages may name, comma-separated."
     )

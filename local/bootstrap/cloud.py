@@ -79,19 +79,20 @@ def ensure_topics(publisher: PublisherClient, names: list[str]) -> None:
             publisher.create_topic(name=f"projects/{PROJECT}/topics/{name}")
 
 
-def ensure_subscriptions(subscriber: SubscriberClient) -> None:
-    """Create the workers' subscription and the one that keeps what 100 deliveries could not get done."""
-    dead = {"name": f"projects/{PROJECT}/subscriptions/{DEAD}", "topic": f"projects/{PROJECT}/topics/{DEAD}"}
+def ensure_subscription(subscriber: SubscriberClient) -> None:
+    """Create the workers' subscription; what 100 deliveries could not get done goes to a trigger's topic."""
     # No retry policy: all delay lives in the jobs' not_before.
     jobs = {
         "name": f"projects/{PROJECT}/subscriptions/{JOBS}",
         "topic": f"projects/{PROJECT}/topics/{JOBS}",
         "ack_deadline_seconds": ACK_DEADLINE_SECONDS,
-        "dead_letter_policy": {"dead_letter_topic": dead["topic"], "max_delivery_attempts": DEAD_AFTER_DELIVERIES},
+        "dead_letter_policy": {
+            "dead_letter_topic": f"projects/{PROJECT}/topics/{DEAD}",
+            "max_delivery_attempts": DEAD_AFTER_DELIVERIES,
+        },
     }
-    for subscription in (dead, jobs):
-        with suppress(AlreadyExists):
-            subscriber.create_subscription(request=subscription | {"expiration_policy": {}})
+    with suppress(AlreadyExists):
+        subscriber.create_subscription(request=jobs | {"expiration_policy": {}})
 
 
 def main() -> None:
@@ -101,7 +102,7 @@ def main() -> None:
     publisher = publisher_of(site.pubsub_host)
     ensure_topics(publisher, [JOBS, DEAD, INGEST_TOPIC, TICK_TOPIC, BUDGET_TOPIC])
     ensure_topics(publisher, [transport_topic(trigger, REGION) for trigger in triggers])
-    ensure_subscriptions(subscriber_of(site.pubsub_host))
+    ensure_subscription(subscriber_of(site.pubsub_host))
     client = Client(
         project=PROJECT,
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]

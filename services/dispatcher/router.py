@@ -12,7 +12,7 @@ from cloudevents.http import CloudEvent
 
 from eventarc.triggers import DELETED, FINALIZED, PUBLISHED
 from services.dispatcher.backends import Backends
-from services.dispatcher.handlers import budget, deleted, finalized, ingest, tick
+from services.dispatcher.handlers import budget, dead_letter, deleted, finalized, ingest, tick
 from shared.messages import MalformedError, StorageObject
 
 log = structlog.get_logger()
@@ -22,6 +22,7 @@ log = structlog.get_logger()
 class TopicMessage:
     """A Pub/Sub message out of a ``messagePublished`` event."""
 
+    id: str
     topic: str  #: short name
     data: bytes
     attributes: Mapping[str, str]
@@ -43,7 +44,8 @@ def topic_message(event: Mapping[str, Any], body: object) -> TopicMessage:
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
         raise MalformedError(f"the Pub/Sub message cannot be read: {error}") from None
     attributes = message.get("attributes") or {}
-    return TopicMessage(str(event["source"]).rsplit("/topics/", 1)[-1], data, attributes, published_at)
+    message_id = str(message.get("messageId") or event["id"])
+    return TopicMessage(message_id, str(event["source"]).rsplit("/topics/", 1)[-1], data, attributes, published_at)
 
 
 class Router:
@@ -56,6 +58,9 @@ class Router:
             settings.ingest_topic: lambda m: ingest.handle(backends, m.data, m.attributes),
             settings.tick_topic: lambda m: tick.handle(backends, m.data, m.published_at),
             settings.budget_topic: lambda m: budget.handle(backends, m.data),
+            settings.dead_letter_topic: lambda m: dead_letter.handle(
+                backends, m.id, m.data, m.attributes, m.published_at
+            ),
         }
 
     def handle(self, event: CloudEvent) -> None:

@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, Response
 
 from services.web import problems, security
-from services.web.api import artifacts, health, jobs, queue, runs, uploads
+from services.web.api import artifacts, dead_letters, health, jobs, queue, runs, uploads
 from services.web.backends import Backends, check_signer
 from services.web.identity import open_gate
 from services.web.listing import API
@@ -18,7 +18,15 @@ from services.web.pages import pages
 from shared.logging import configure, configure_from
 from shared.settings import SettingsError, WebSettings, load
 
-_PARTS: tuple[Api, ...] = (artifacts.api, health.api, jobs.api, queue.api, runs.api, uploads.api)
+_PARTS: tuple[Api, ...] = (
+    artifacts.api,
+    dead_letters.api,
+    health.api,
+    jobs.api,
+    queue.api,
+    runs.api,
+    uploads.api,
+)
 #: Bodies of calls that say nothing else.
 _BODY_MAX_BYTES = 64 * 1024
 

@@ -25,6 +25,7 @@ from shared.signing import UrlSigner, signing_credentials
 
 if TYPE_CHECKING:
     from google.cloud.pubsub_v1 import PublisherClient
+    from google.cloud.pubsub_v1.types import PubsubMessage
 
     from shared.compute import InstanceGroup
 
@@ -137,6 +138,15 @@ class Backends:
         except (ComputeError, GoogleAuthError) as error:
             log.warning("fleet.unreadable", reason=str(error))
             return Seen(problem=f"The workers' instance group cannot be read. {error}")
+
+    def resend(self, messages: "Sequence[PubsubMessage]") -> None:
+        """Publish messages to the workers' topic as they are.
+
+        Raises what Pub/Sub raises.
+        """
+        from shared.queue import resend  # noqa: PLC0415 - as above
+
+        resend(self.publisher, self.settings, messages)
 
     def announce(self, person: Person, pending: Sequence[Pending]) -> None:
         """Tell the workers about queued jobs. If Pub/Sub is away, the next tick does so."""

@@ -14,6 +14,8 @@ from services.web.shapes import FieldProblem, Shape, Wish
 from services.web.views import Person
 
 _BODY_MAX_BYTES = 64 * 1024
+#: Why a call that only admins may make answers 403.
+ADMINS_ONLY = "Only an admin may do this. Or another site's page asked for a change."
 Q = TypeVar("Q", bound=BaseModel)
 W = TypeVar("W", bound=Wish)
 Handler = Callable[..., Response]

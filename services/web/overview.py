@@ -5,7 +5,7 @@ from sqlalchemy import Connection, select, text
 from services.web.estimate import Outlook, estimate
 from services.web.fleet_watch import FleetWatch
 from services.web.shapes import Counts, HeldJob, Instance, Pause, Queue, Run, Workers
-from shared import pauses, runs
+from shared import dead_letters, pauses, runs
 from shared.backlog import read_backlog
 from shared.fleet import desired_size
 from shared.models import Worker, WorkerState
@@ -84,4 +84,5 @@ def read_queue(connection: Connection, settings: WebSettings, watch: FleetWatch)
             vm_hourly_usd=settings.vm_hourly_usd,
         ),
         problem=(run.problem if run else None) or seen.problem,
+        dead_letters=dead_letters.open_count(connection),
     )

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
-from services.web import bulk_retry, pausing, processing
+from services.web import bulk_retry, pausing, processing, undelivered
 from services.web.api.jobs import JobsQuery
 from services.web.backends import backends
 from services.web.form_upload import store
@@ -30,6 +30,8 @@ _NOTICES = {
     "stopped-now": "The workers are leaving; what they held is going back to the queue.",
     "paused": "The queue is paused: jobs at hand are finished, nothing new starts.",
     "resumed": "The queue moves again.",
+    "replayed": "The jobs of the undelivered messages are announced anew. What is left cannot be replayed.",
+    "discarded": "The undelivered messages are discarded.",
     "retried": "The job is in the queue again.",
     "retried-all": "The jobs are in the queue again. Those left here are for no pipeline that is installed.",
     "retried-many": "Many jobs are in the queue again. Press again for the rest.",
@@ -146,6 +148,18 @@ def pause() -> BaseResponse:
 def resume() -> BaseResponse:
     pausing.resume(backends(), caller())
     return _done("resumed")
+
+
+@pages.post("/dead-letters/replay")
+def replay_all() -> BaseResponse:
+    undelivered.replay_all(backends(), caller())
+    return _done("replayed")
+
+
+@pages.post("/dead-letters/discard")
+def discard_all() -> BaseResponse:
+    undelivered.discard_all(backends(), caller())
+    return _done("discarded")
 
 
 @pages.post("/jobs/retry")

@@ -180,6 +180,43 @@ class Estimate(Shape):
     cost_usd: float | None
 
 
+class DeadLetter(Shape):
+    """A message that Pub/Sub gave up delivering to the workers."""
+
+    id: uuid.UUID
+    message_id: str
+    received_at: datetime = Field(description="When it was given up.")
+    published_at: datetime
+    subscription: str
+    delivery_attempts: int
+    job_id: uuid.UUID | None = Field(description="The job that the message names.")
+    filename: str | None = Field(description="Of the job's file; null if there is no such job.")
+    job_status: JobStatus | None
+    preview: str = Field(description="The beginning of its data, as text.")
+    size_bytes: int
+    attributes: dict[str, str]
+    why: str = Field(description="What probably happened, and what can be done.")
+    can_replay: bool
+    replayed_at: datetime | None
+    replayed_by: str | None
+    discarded_at: datetime | None
+    discarded_by: str | None
+
+
+class DeadLetterPage(Shape):
+    """A page of messages that wait for a decision, newest first."""
+
+    dead_letters: list[DeadLetter]
+    next_cursor: str | None = Field(description="Pass it as 'cursor' for the next page; null on the last one.")
+
+
+class Decided(Shape):
+    """What a decision on all undelivered messages came to."""
+
+    done: int
+    left: int = Field(description="Messages that wait still: they cannot be replayed, or there was no time for them.")
+
+
 class Pause(Shape):
     """A pause of the whole queue: jobs at hand are finished, nothing new starts."""
 
@@ -197,6 +234,7 @@ class Queue(Shape):
     last_run: Run | None
     estimate: Estimate
     problem: str | None = Field(description="What a person should know: why no VM starts, for example.")
+    dead_letters: int = Field(description="Messages that nobody could deliver, for admins to decide on; else 0.")
 
 
 class Upload(Shape):

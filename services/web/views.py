@@ -18,6 +18,7 @@ Forms that work without script (all answer 303 to a page, or an error page):
 | ``POST /run``                          | ``workers`` (number)                                |
 | ``POST /stop``                         | ``mode`` = drain or now                             |
 | ``POST /pause`` and ``/resume``        | none                                                |
+| ``POST /dead-letters/replay`` and ``/discard`` | none                                        |
 | ``POST /jobs/<id>/retry`` and ``/cancel`` | none                                             |
 | ``POST /jobs/retry``                   | ``status``, ``pipeline``, ``q``                     |
 | ``POST /upload`` (multipart)           | ``file``, ``pipeline`` (optional)                   |
@@ -42,8 +43,8 @@ class Shell:
     """What the frame of every page needs.
 
     ``person`` is None on error pages that nobody signed in for. ``notice`` is a sentence about what the last form did.
-    ``current`` is ``processing``, ``upload``, ``job`` or ``error``. ``pause`` is set while the queue is paused. ``api`` is
-    the API's path, without a closing slash.
+    ``current`` is ``processing``, ``upload``, ``job`` or ``error``. ``pause`` is set while the queue is paused.
+    ``api`` is the API's path, without a closing slash.
     """
 
     person: Person | None

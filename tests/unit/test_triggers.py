@@ -16,6 +16,7 @@ NAMES = {
     "ingest_topic": "spotmill-ingest",
     "tick_topic": "spotmill-tick",
     "budget_topic": "spotmill-budget",
+    "dead_letter_topic": "spotmill-jobs-dead",
 }
 
 MESSAGES = [
@@ -23,6 +24,7 @@ MESSAGES = [
     ("pubsub-tick", "tick"),
     ("pubsub-reconcile", "tick"),
     ("pubsub-budget", "budget"),
+    ("pubsub-dead-letter", "job"),
 ]
 
 REFUSED: list[tuple[str, dict[str, Any]]] = [
@@ -41,7 +43,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 
 
 def test_every_event_of_the_design_has_a_trigger() -> None:
-    """The dispatcher hears of finished and deleted uploads and of the three topics."""
+    """The dispatcher hears of finished and deleted uploads and of the four topics."""
     triggers = read_triggers(NAMES)
     assert {(t.event_type, t.filters.bucket if isinstance(t, StorageTrigger) else t.topic) for t in triggers} == {
         (FINALIZED, "example-uploads"),
@@ -49,6 +51,7 @@ def test_every_event_of_the_design_has_a_trigger() -> None:
         (PUBLISHED, "spotmill-ingest"),
         (PUBLISHED, "spotmill-tick"),
         (PUBLISHED, "spotmill-budget"),
+        (PUBLISHED, "spotmill-jobs-dead"),
     }
 
 

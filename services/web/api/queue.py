@@ -5,12 +5,11 @@ from flask import Response
 from services.web import pausing
 from services.web.backends import backends
 from services.web.listing import API
-from services.web.operations import Api, answer, caller
+from services.web.operations import ADMINS_ONLY, Api, answer, caller
 from services.web.overview import read_queue
 from services.web.shapes import Queue
 
 api = Api("queue", API)
-_ADMINS = "Only an admin may do this. Or another site's page asked for a change."
 
 
 @api.operation("GET", "/queue", summary="Show counts, workers, run, estimate", answers={200: Queue}, conditional=True)
@@ -24,7 +23,7 @@ def show_queue() -> Response:
     "/queue/pause",
     summary="Let jobs at hand be finished and start no others, for everybody; for admins",
     answers={200: Queue},
-    problems={403: _ADMINS},
+    problems={403: ADMINS_ONLY},
 )
 def pause_queue() -> Response:
     return answer(pausing.pause(backends(), caller()))
@@ -35,7 +34,7 @@ def pause_queue() -> Response:
     "/queue/resume",
     summary="Let a paused queue move again; for admins",
     answers={200: Queue},
-    problems={403: _ADMINS},
+    problems={403: ADMINS_ONLY},
 )
 def resume_queue() -> Response:
     return answer(pausing.resume(backends(), caller()))

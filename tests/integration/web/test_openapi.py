@@ -1,5 +1,6 @@
 """The API is as its own description says, also for requests that nobody sensible would send."""
 
+import uuid
 from typing import Any
 
 import jsonschema
@@ -56,7 +57,8 @@ def test_calls_about_what_is_there_keep_to_it_too(web: Web, method: str, path: s
     [job] = web.record(email, "photo.jpg")
     web.finish(job, [web.result("thumbnail", b"x", "image/webp", "t.webp")])
     artifact = web.person(email).api(f"/jobs/{job}")["artifacts"][0]["id"]
-    known = {"job_id": str(job)} if "{job_id}" in path else {"artifact_id": artifact}
+    ids = {"{job_id}": str(job), "{artifact_id}": artifact, "{letter_id}": str(uuid.uuid4())}
+    known = {name.strip("{}"): known for name, known in ids.items() if name in path}
     hold(web, method, path, GenerationMode.POSITIVE, path_parameters=known)
 
 

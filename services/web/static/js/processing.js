@@ -15,6 +15,7 @@ import { Poller } from "./poller.js";
 import { RunPanel } from "./run_panel.js";
 import { canCancel, canRetry } from "./status.js";
 import { inform } from "./toast.js";
+import { Undelivered } from "./undelivered.js";
 import { elided, number, plural } from "./words.js";
 
 const PAGE = 50;
@@ -40,6 +41,7 @@ const filters = new Filters(async () => {
 });
 const runPanel = new RunPanel(() => poller.now());
 const fleet = new FleetList();
+const undelivered = document.getElementById("undelivered") && new Undelivered(() => poller.now()); // for admins only
 const jobTable = new JobTable({
   onRetry: (job) => act(retry, job, `${elided(job.filename)} is queued again.`),
   onCancel: (job) => act(cancel, job, `${elided(job.filename)} is cancelled.`),
@@ -64,6 +66,7 @@ async function refresh() {
   listing = new AbortController();
   const { signal } = listing;
   const [newQueue, { found, cursor }] = await Promise.all([call("GET", "/queue", { remember: true }), list(signal)]);
+  await undelivered?.refresh(newQueue.dead_letters);
   signal.throwIfAborted();
   tell(queue, newQueue);
   queue = newQueue;
