@@ -225,12 +225,8 @@ class Audit:
         machines = self._mill.machines()
         if group.target_size or machines:
             self.verdict.other.append(f"the fleet has {group.target_size} VMs to be, {len(machines)} are on")
-        dead = f"projects/{settings.project}/subscriptions/spotmill-jobs-dead"
-        letters = self._mill.cloud.subscriber.pull(
-            subscription=dead, max_messages=100, return_immediately=True, timeout=15
-        ).received_messages
-        if letters:
-            self.verdict.other.append(f"{len(letters)} dead letters: {letters[0].message.data!r}…")
+        if letters := self._mill.rows("SELECT * FROM dead_letters"):
+            self.verdict.other.append(f"{len(letters)} dead letters: {dict(letters[0]._mapping)}…")
 
 
 def allowed_statuses(file: File, version: Version, wanted: Expected) -> set[str]:
