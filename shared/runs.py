@@ -29,6 +29,7 @@ class RunView:
     vm_seconds: float
     cost_usd: float | None
     problem: str | None
+    beyond_budget: bool = False  #: an admin started it though the budget is spent
 
 
 def lock_fleet(connection: Connection) -> None:
@@ -37,17 +38,18 @@ def lock_fleet(connection: Connection) -> None:
 
 
 _START = text("""
-    INSERT INTO runs (started_by, workers) VALUES (:by, CAST(:workers AS bigint))
+    INSERT INTO runs (started_by, workers, beyond_budget) VALUES (:by, CAST(:workers AS bigint), :beyond_budget)
     ON CONFLICT ((true)) WHERE ended_at IS NULL DO UPDATE
         SET workers = CASE WHEN runs.stopped_at IS NULL THEN greatest(runs.workers, excluded.workers) ELSE excluded.workers END,
+            beyond_budget = excluded.beyond_budget OR (runs.beyond_budget AND runs.stopped_at IS NULL),
             stop_mode = NULL, stopped_by = NULL, stopped_at = NULL
     RETURNING id""")
 
 
-def start(connection: Connection, *, by: str, workers: int) -> RunView:
+def start(connection: Connection, *, by: str, workers: int, beyond_budget: bool = False) -> RunView:
     """Open a run, or take up the open one again: pressing Run twice leaves one run, with the larger number of VMs."""
     lock_fleet(connection)
-    connection.execute(_START, {"by": by, "workers": workers})
+    connection.execute(_START, {"by": by, "workers": workers, "beyond_budget": beyond_budget})
     run = current(connection)
     if run is None:
         raise RuntimeError("the run that was just opened is not there")
@@ -56,12 +58,12 @@ def start(connection: Connection, *, by: str, workers: int) -> RunView:
 
 _CURRENT = text("""
     SELECT r.id, r.started_by, r.started_at, r.workers, r.stop_mode, r.stopped_by, r.stopped_at, r.ended_at, r.end_reason,
-           r.cost_usd, r.problem, run_jobs_done(r.started_at) AS jobs_done, greatest(0, run_vm_seconds(r.started_at)) AS vm_seconds
+           r.cost_usd, r.problem, r.beyond_budget, run_jobs_done(r.started_at) AS jobs_done, greatest(0, run_vm_seconds(r.started_at)) AS vm_seconds
     FROM runs r WHERE r.ended_at IS NULL""")
 
 _LATEST = text("""
     SELECT id, started_by, started_at, workers, stop_mode, stopped_by, stopped_at, ended_at, end_reason, cost_usd, problem,
-           jobs_done, vm_seconds
+           jobs_done, vm_seconds, beyond_budget
     FROM runs WHERE ended_at IS NOT NULL ORDER BY started_at DESC LIMIT 1""")
 
 

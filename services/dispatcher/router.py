@@ -57,7 +57,7 @@ class Router:
         self._topics = {
             settings.ingest_topic: lambda m: ingest.handle(backends, m.data, m.attributes),
             settings.tick_topic: lambda m: tick.handle(backends, m.data, m.published_at),
-            settings.budget_topic: lambda m: budget.handle(backends, m.data),
+            settings.budget_topic: lambda m: budget.handle(backends, m.data, m.published_at),
             settings.dead_letter_topic: lambda m: dead_letter.handle(
                 backends, m.id, m.data, m.attributes, m.published_at
             ),

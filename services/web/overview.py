@@ -4,8 +4,8 @@ from sqlalchemy import Connection, select, text
 
 from services.web.estimate import Outlook, estimate
 from services.web.fleet_watch import FleetWatch
-from services.web.shapes import Counts, HeldJob, Instance, Pause, Queue, Run, Workers
-from shared import dead_letters, pauses, runs
+from services.web.shapes import Counts, HeldJob, Instance, Pause, Queue, Run, SpentBudget, Workers
+from shared import budget, dead_letters, pauses, runs
 from shared.backlog import read_backlog
 from shared.fleet import desired_size
 from shared.models import Worker, WorkerState
@@ -38,6 +38,7 @@ def run_shape(run: RunView, vm_hourly_usd: float | None) -> Run:
         vm_seconds=round(run.vm_seconds, 1),
         cost_usd=None if cost is None else round(cost, 4),
         problem=run.problem,
+        beyond_budget=run.beyond_budget,
     )
 
 
@@ -61,6 +62,21 @@ def read_pause(connection: Connection) -> Pause | None:
     return None if pause is None else Pause(paused_by=pause.paused_by, paused_at=pause.paused_at)
 
 
+def read_budget(connection: Connection) -> SpentBudget | None:
+    """Read whether the workers' budget is spent, and how much."""
+    spent = budget.spent(connection)
+    if spent is None:
+        return None
+    return SpentBudget(
+        name=spent.name,
+        cost=spent.cost,
+        amount=spent.amount,
+        currency=spent.currency,
+        interval_start=spent.interval_start,
+        spent_at=spent.spent_at,
+    )
+
+
 def read_queue(connection: Connection, settings: WebSettings, watch: FleetWatch) -> Queue:
     """Read all of it in one transaction."""
     counts = Counts(**{row.status: row.count for row in connection.execute(_COUNTS)})
@@ -72,6 +88,7 @@ def read_queue(connection: Connection, settings: WebSettings, watch: FleetWatch)
     return Queue(
         counts=counts,
         pause=read_pause(connection),
+        budget=read_budget(connection),
         workers=Workers(target=wanted if seen.target is None else seen.target, instances=_instances(connection)),
         run=run_shape(run, settings.vm_hourly_usd) if run else None,
         last_run=run_shape(last, settings.vm_hourly_usd) if last else None,

@@ -14,7 +14,7 @@ from services.web.form_upload import store
 from services.web.job_detail import CANCELLED, RETRIED, read_job
 from services.web.listing import page_of_jobs
 from services.web.operations import caller, read_query, read_wish
-from services.web.overview import read_pause, read_queue
+from services.web.overview import read_budget, read_pause, read_queue
 from services.web.problems import unprocessable
 from services.web.shapes import RetryJobs
 from services.web.views import Filters, JobPage, PipelineChoice, ProcessingPage, Shell, UploadPage
@@ -40,7 +40,9 @@ _NOTICES = {
 
 
 def _shell(connection: Connection, current: str) -> Shell:
-    return Shell(caller(), current, _NOTICES.get(request.args.get("notice", "")), read_pause(connection))
+    return Shell(
+        caller(), current, _NOTICES.get(request.args.get("notice", "")), read_pause(connection), read_budget(connection)
+    )
 
 
 def _choices(connection: Connection) -> tuple[PipelineChoice, ...]:
@@ -124,7 +126,8 @@ def run() -> BaseResponse:
     asked = request.form.get("workers", "").strip()
     if asked and not (asked.isascii() and asked.isdigit() and int(asked[:9]) > 0):
         raise unprocessable("/workers", "Give a number of workers, 1 or more.")
-    processing.start_run(backends(), caller(), int(asked[:9]) if asked else None)
+    workers = int(asked[:9]) if asked else None
+    processing.start_run(backends(), caller(), workers, override_budget=request.form.get("override_budget") == "on")
     return _done("started")
 
 

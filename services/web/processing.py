@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from services.web.backends import Backends
 from services.web.job_detail import CANCELLED, RETRIED, read_job
 from services.web.overview import read_queue, run_shape
-from services.web.problems import Problem, unavailable, unprocessable
+from services.web.problems import Problem, admins_only, unavailable, unprocessable
 from services.web.shapes import JobDetail, Run
 from services.web.views import Person
-from shared import lifecycle, runs
+from shared import budget, lifecycle, runs
 from shared.models import StopMode
 from shared.routing import UNROUTED, installed_offers, route
 
@@ -70,22 +70,47 @@ def _conflict(job: JobDetail, done: str, states: frozenset[str]) -> Problem:
     return Problem(409, f"It cannot be {done}", f"The job is {job.status}; only one that is {allowed} can be {done}.")
 
 
-def start_run(backends: Backends, person: Person, workers: int | None) -> Run:
+def _check_budget(connection: Connection) -> None:
+    """Refuse to start workers while their budget is spent.
+
+    Raises:
+        Problem: 409.
+    """
+    spent = budget.spent(connection)
+    if spent is None:
+        return
+    raise Problem(
+        409,
+        "The budget is spent",
+        f"{spent.cost:.2f} of the workers' {spent.amount:.2f} {spent.currency} are spent since "
+        f"{spent.interval_start:%-d %B %Y}. Workers start again in a new period or with a larger budget. "
+        "An admin can start them all the same (override_budget).",
+    )
+
+
+def start_run(backends: Backends, person: Person, workers: int | None, *, override_budget: bool = False) -> Run:
     """Start workers; nothing of it stays if Compute does not answer.
 
     Raises:
-        Problem: 422, too many workers; 503, Compute refused or is away.
+        Problem: 403, only admins override the budget; 409, it is spent; 422, too many workers; 503, Compute refused or
+            is away.
     """
     from shared import compute  # noqa: PLC0415 - takes seconds to load: see Backends.warm
 
     settings = backends.settings
     if workers is not None and workers > settings.max_workers:
         raise unprocessable("/workers", f"At most {settings.max_workers} (SPOTMILL_MAX_WORKERS).")
+    if override_budget:
+        admins_only(person, "start workers beyond their budget")
     try:
         with backends.fleet_transaction() as connection:
+            runs.lock_fleet(connection)  # a notification of Cloud Billing comes before or after this, not in between
+            beyond = override_budget and budget.spent(connection) is not None
+            if not beyond:
+                _check_budget(connection)
             if workers is None:
                 workers = read_queue(connection, settings, backends.watch).estimate.workers_suggested
-            runs.start(connection, by=person.email, workers=workers)
+            runs.start(connection, by=person.email, workers=workers, beyond_budget=beyond)
             compute.apply(connection, backends.group, settings)
             run = runs.current(connection) or runs.latest(connection)
     except (compute.ComputeError, GoogleAuthError) as error:

@@ -170,6 +170,7 @@ class Run(Shape):
     vm_seconds: float
     cost_usd: float | None = Field(description="What its VMs have cost so far; null without a price in the settings.")
     problem: str | None = Field(description="What keeps VMs from starting, in the words of Compute.")
+    beyond_budget: bool = Field(description="An admin started it although the budget is spent.")
 
 
 class Estimate(Shape):
@@ -224,11 +225,23 @@ class Pause(Shape):
     paused_at: datetime
 
 
+class SpentBudget(Shape):
+    """A budget of the workers that is spent: they are stopped until there is a new period or a larger budget."""
+
+    name: str
+    cost: float
+    amount: float
+    currency: str
+    interval_start: datetime = Field(description="When the period began that the cost is of.")
+    spent_at: datetime
+
+
 class Queue(Shape):
     """What the processing page shows above the list of jobs."""
 
     counts: Counts
     pause: Pause | None = Field(description="Null while the queue moves.")
+    budget: SpentBudget | None = Field(description="Null unless the workers' budget is spent.")
     workers: Workers
     run: Run | None
     last_run: Run | None
@@ -299,6 +312,7 @@ class NewRun(Wish):
     """How many VMs should work; without a number, the suggested one."""
 
     workers: Annotated[int, Field(ge=1), BeforeValidator(_whole)] | None = None
+    override_budget: bool = Field(False, description="Start them although the budget is spent; for admins.")
 
 
 #: Postgres cannot hold the character NUL in text.

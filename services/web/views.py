@@ -15,7 +15,7 @@ Forms that work without script (all answer 303 to a page, or an error page):
 
 | form                                   | fields                                              |
 | -------------------------------------- | --------------------------------------------------- |
-| ``POST /run``                          | ``workers`` (number)                                |
+| ``POST /run``                          | ``workers`` (number), ``override_budget`` (on)      |
 | ``POST /stop``                         | ``mode`` = drain or now                             |
 | ``POST /pause`` and ``/resume``        | none                                                |
 | ``POST /dead-letters/replay`` and ``/discard`` | none                                        |
@@ -27,7 +27,7 @@ Forms that work without script (all answer 303 to a page, or an error page):
 
 from dataclasses import dataclass
 
-from services.web.shapes import Job, JobDetail, Pause, Queue
+from services.web.shapes import Job, JobDetail, Pause, Queue, SpentBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,15 @@ class Shell:
     """What the frame of every page needs.
 
     ``person`` is None on error pages that nobody signed in for. ``notice`` is a sentence about what the last form did.
-    ``current`` is ``processing``, ``upload``, ``job`` or ``error``. ``pause`` is set while the queue is paused.
-    ``api`` is the API's path, without a closing slash.
+    ``current`` is ``processing``, ``upload``, ``job`` or ``error``. ``pause`` is set while the queue is paused,
+    ``budget`` while it is spent. ``api`` is the API's path, without a closing slash.
     """
 
     person: Person | None
     current: str
     notice: str | None
     pause: Pause | None = None
+    budget: SpentBudget | None = None
     api: str = "/api/v1"
 
 

@@ -1,10 +1,13 @@
 """Cloud Billing says how much of the workers' budget is spent."""
 
+from datetime import datetime
+
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from services.dispatcher.backends import Backends
-from shared import runs
+from shared import budget, runs
+from shared.budget import BudgetNotice
 from shared.messages import MalformedError
 from shared.models import StopMode
 
@@ -22,23 +25,33 @@ class BudgetNotification(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    cost: float = Field(alias="costAmount", ge=0)
-    budget: float = Field(alias="budgetAmount", gt=0)
+    cost: float = Field(alias="costAmount", allow_inf_nan=False)
+    amount: float = Field(alias="budgetAmount", gt=0, allow_inf_nan=False)
     name: str = Field("", alias="budgetDisplayName")
+    currency: str = Field("USD", alias="currencyCode")
+    interval_start: AwareDatetime | None = Field(None, alias="costIntervalStart")
 
 
-def handle(backends: Backends, data: bytes) -> None:
-    """Stop the open run once the whole budget is spent.
+def handle(backends: Backends, data: bytes, published_at: datetime) -> None:
+    """Keep what is said for the pages, and stop the open run while the whole budget is spent.
+
+    A run that an admin started although it is spent goes on.
 
     Raises:
         MalformedError: it is no budget notification.
     """
     try:
-        notice = BudgetNotification.model_validate_json(data)
+        said = BudgetNotification.model_validate_json(data)
     except ValidationError as error:
         raise MalformedError(str(error)) from None
-    if notice.cost < notice.budget:
-        return
+    interval_start = said.interval_start or published_at
+    notice = BudgetNotice(said.name, said.cost, said.amount, said.currency, interval_start, published_at)
     with backends.engine.begin() as connection:
-        stopped = runs.stop(connection, by=BUDGET, mode=StopMode.NOW)
-    log.error("budget.spent", budget=notice.name, cost=notice.cost, limit=notice.budget, stopped=stopped is not None)
+        runs.lock_fleet(connection)  # whoever presses Run meanwhile sees what is said here
+        budget.note(connection, notice)
+        spent, run = budget.spent(connection), runs.current(connection)
+        stops = spent is not None and run is not None and not run.beyond_budget
+        if stops:
+            runs.stop(connection, by=BUDGET, mode=StopMode.NOW)
+    if spent is not None:
+        log.error("budget.spent", budget=spent.name, cost=spent.cost, limit=spent.amount, stopped=stops)

@@ -19,9 +19,14 @@ _NONE = "No run is open."
     summary="Start workers; a run that is open goes on with the larger number of them",
     body=NewRun,
     answers={202: Run},
+    problems={
+        403: "Only an admin may override the budget. Or another site's page asked for a change.",
+        409: "The workers' budget is spent.",
+    },
 )
 def start_run(body: NewRun) -> Response:
-    return answer(processing.start_run(backends(), caller(), body.workers), 202)
+    run = processing.start_run(backends(), caller(), body.workers, override_budget=body.override_budget)
+    return answer(run, 202)
 
 
 @api.operation(

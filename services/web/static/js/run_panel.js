@@ -7,6 +7,7 @@ import { announce, complain } from "./notices.js";
 import { duration, money, number, plural, secondsSince } from "./words.js";
 
 const element = (id) => document.getElementById(id);
+const isAdmin = "admin" in document.body.dataset;
 
 export class RunPanel {
   #refresh;
@@ -66,7 +67,7 @@ export class RunPanel {
     const { run, counts } = this.#queue;
     const running = run?.state === "running";
     const useless = running ? Number(this.#input.value) <= run.workers : counts.queued === 0 && counts.running === 0;
-    this.#button.disabled = this.#busy || useless;
+    this.#button.disabled = this.#busy || useless || (this.#queue.budget && !isAdmin);
     // While it runs the button is only there for more workers than there are.
     setHidden(this.#button, running && useless, element("stop-drain"));
     setHidden(this.#input.closest("label"), running && run.workers >= Number(this.#input.max), element("stop-drain"));
@@ -75,13 +76,17 @@ export class RunPanel {
   }
 
   #line() {
-    const { run, counts, workers, pause } = this.#queue;
+    const { run, counts, workers, pause, budget } = this.#queue;
     const waiting = counts.queued;
     if (pause) {
       const wait = `${plural(waiting, "job")} ${waiting === 1 ? "waits" : "wait"} until an admin resumes the queue.`;
       return counts.running ? `${plural(counts.running, "job")} ${counts.running === 1 ? "is" : "are"} being finished. ${wait}` : wait;
     }
     if (!run) {
+      if (waiting && budget) {
+        const who = isAdmin ? "You are asked before workers start." : "Only an admin can start workers.";
+        return `${plural(waiting, "job")} ${waiting === 1 ? "waits" : "wait"}, but the budget is spent. ${who}`;
+      }
       if (waiting) return `${plural(waiting, "job")} ${waiting === 1 ? "waits" : "wait"} for a run.`;
       return counts.running ? `${plural(counts.running, "job")} under way.` : "Nothing waits. Upload files first, then press Run.";
     }
@@ -94,6 +99,7 @@ export class RunPanel {
       `${duration(secondsSince(run.started_at))}`,
     ];
     if (run.cost_usd !== null) facts.push(`${money(run.cost_usd)} so far`);
+    if (run.beyond_budget) facts.push("beyond the budget");
     return facts.join(" · ");
   }
 
@@ -132,10 +138,14 @@ export class RunPanel {
     this.#enable();
   }
 
-  #start() {
+  async #start() {
     if (!this.#input.reportValidity() || this.#busy) return;
     const workers = Number(this.#input.value);
-    this.#act(() => call("POST", "/runs", { body: { workers } }), `${plural(workers, "worker")} asked for.`);
+    const beyond = Boolean(this.#queue.budget);
+    const text = "What they cost goes beyond it. The budget does not stop this run any more; Stop does.";
+    if (beyond && !(await confirmed({ title: "The budget is spent. Start workers all the same?", text, yes: "Start them" }))) return;
+    const body = beyond ? { workers, override_budget: true } : { workers };
+    await this.#act(() => call("POST", "/runs", { body }), `${plural(workers, "worker")} asked for.`);
   }
 
   #stop(mode) {
