@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from google.api_core.exceptions import GoogleAPICallError, RetryError
+from google.api_core.retry import Retry
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from requests.exceptions import RequestException
@@ -18,8 +19,10 @@ from shared.fleet import Group, Plan, plan, silence
 from shared.runs import RunView
 from shared.settings import Settings
 
-#: Seconds that one call to Compute may take.
+#: Seconds that one try of a call to Compute may take.
 _DEADLINE_SECONDS = 10
+#: Reads are tried again for so long; the client's own patience is ten minutes, and a caller may hold the fleet lock.
+_READ = {"timeout": _DEADLINE_SECONDS, "retry": Retry(initial=0.2, maximum=2, timeout=10)}
 _ON_THEIR_WAY_OUT = ("ABANDONING", "DELETING")
 
 log = structlog.get_logger()
@@ -64,8 +67,8 @@ class InstanceGroup:
 
         A member that could not be created has no status: the group goes on trying.
         """
-        group = self._client.get(**self._names, timeout=_DEADLINE_SECONDS)
-        managed = self._client.list_managed_instances(**self._names, timeout=_DEADLINE_SECONDS)
+        group = self._client.get(**self._names, **_READ)
+        managed = self._client.list_managed_instances(**self._names, **_READ)
         staying = [m for m in managed if m.instance and m.current_action not in _ON_THEIR_WAY_OUT]
         names = frozenset(m.instance.rsplit("/", 1)[-1] for m in staying)
         return Group(group.target_size, names, created=sum(bool(m.instance_status) for m in staying))
@@ -73,7 +76,7 @@ class InstanceGroup:
     @_compute_errors()
     def problem(self, since: datetime) -> str | None:
         """Return the group's latest error after ``since`` in its own words: a stockout, an exhausted quota."""
-        errors = self._client.list_errors(**self._names, timeout=_DEADLINE_SECONDS)
+        errors = self._client.list_errors(**self._names, **_READ)
         recent = [e for e in errors if datetime.fromisoformat(e.timestamp) >= since]
         if not recent:
             return None
@@ -105,7 +108,7 @@ class InstanceGroup:
     @_compute_errors()
     def zones(self) -> dict[str, str]:
         """Map the name of each VM of the group to its zone."""
-        managed = self._client.list_managed_instances(**self._names, timeout=_DEADLINE_SECONDS)
+        managed = self._client.list_managed_instances(**self._names, **_READ)
         return {m.instance.rsplit("/", 1)[-1]: m.instance.split("/zones/")[-1].split("/")[0] for m in managed}
 
 
@@ -117,16 +120,24 @@ def apply(connection: Connection, group: InstanceGroup, settings: Settings) -> P
     """
     runs.lock_fleet(connection)
     seen = group.look()
+    workers.await_last_claims(connection)
     open_run, queue = runs.current(connection), read_backlog(connection)
-    runs.stop_latecomers(connection)
     known = workers.alive(connection)
-    todo = plan(open_run, queue, known, seen, max_workers=settings.max_workers)
+    todo = plan(
+        open_run,
+        queue,
+        known,
+        seen,
+        max_workers=settings.max_workers,
+        silent_seconds=settings.worker_boot_seconds,
+    )
     if todo.target is not None:
         group.raise_to(todo.target)
         log.info("fleet.raised", target=todo.target, before=seen.target)
     if todo.delete:
         group.delete(todo.delete, group.zones())
         log.info("fleet.deleted", instances=todo.delete)
+    runs.stop_latecomers(connection)  # they are deleted next time, when no claim of theirs can be under way
     if todo.close is not None:
         run = runs.close(connection, reason=todo.close, vm_hourly_usd=settings.vm_hourly_usd)
         log.info("run.closed", run=str(run), reason=todo.close)

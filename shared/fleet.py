@@ -54,11 +54,20 @@ def desired_size(run: RunView | None, backlog: Backlog, *, max_workers: int) -> 
     return min(run.workers, max_workers, due + backlog.running)
 
 
-def plan(run: RunView | None, backlog: Backlog, workers: Sequence[Alive], group: Group, *, max_workers: int) -> Plan:
+def plan(
+    run: RunView | None,
+    backlog: Backlog,
+    workers: Sequence[Alive],
+    group: Group,
+    *,
+    max_workers: int,
+    silent_seconds: float,
+) -> Plan:
     """Decide what the fleet needs, from values alone; applied under the fleet lock by Run and by the tick.
 
-    The target only rises; it falls by deleting VMs that are leaving and hold no job, or that an unopened run has no use
-    for. VMs on their way out do not count towards the desired size: their replacements are asked for at once.
+    The target only rises; it falls by deleting VMs that are leaving and hold no job, or that nobody has use for and
+    that will not leave by themselves. VMs on their way out do not count towards the desired size: their replacements
+    are asked for at once.
     """
     in_group = [worker for worker in workers if worker.instance in group.instances]
     leaving = {worker.instance for worker in in_group if worker.state is WorkerState.LEAVING}
@@ -66,13 +75,16 @@ def plan(run: RunView | None, backlog: Backlog, workers: Sequence[Alive], group:
     known = {worker.instance for worker in in_group}
     wanted = desired_size(run, backlog, max_workers=max_workers)
     stopped = run is None or run.stopped_at is not None
-    # Without a run nobody has use for a VM whose agent never came up; with one, it may be booting.
-    unborn = group.instances - known if stopped else frozenset()
-    delete = tuple(sorted(done | unborn))
+    idle = stopped or backlog.open == 0
+    # While there is work a VM without an agent may be booting, and a silent one be cut off from the database. With none
+    # nobody waits for either, and a VM whose agent is dead would keep the run open for ever.
+    unborn = group.instances - known if idle else frozenset()
+    silent = {w.instance for w in in_group if idle and w.jobs == 0 and w.silent_seconds > silent_seconds}
+    delete = tuple(sorted(done | unborn | silent))
     target = wanted + len(leaving)
     remaining = group.instances - set(delete)
     close = None
-    if run is not None and not remaining and (stopped or backlog.open == 0):
+    if run is not None and not remaining and idle:
         close = "stopped" if stopped else "finished"
     return Plan(target if target > group.target else None, delete, close)
 

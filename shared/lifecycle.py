@@ -144,18 +144,21 @@ def reannounce(connection: Connection, ids: Sequence[uuid.UUID]) -> tuple[set[uu
     return {row.id for row in rows}, [Pending(row.id, row.queued_at) for row in rows if row.due]
 
 
-# While the queue is paused nothing is claimed. The messages that came are spent, so their jobs begin another stay in the
-# queue that nobody has announced: mark_published of the stay before finds nothing to mark.
+# While the queue is paused nothing is claimed, and nothing by a worker that is leaving: its VM may be deleted at any
+# moment. The messages that came are spent, so their jobs begin another stay in the queue that nobody has announced:
+# mark_published of the stay before finds nothing to mark. The lock has whoever deletes VMs wait for this claim.
 _CLAIM = text("""
-    WITH paused AS (
-        SELECT FROM pauses WHERE resumed_at IS NULL
+    WITH me AS (
+        SELECT state FROM workers WHERE id = :worker FOR KEY SHARE
+    ), closed AS (
+        SELECT FROM pauses WHERE resumed_at IS NULL UNION ALL SELECT FROM me WHERE state IN ('leaving', 'gone')
     ), unannounced AS (
         UPDATE jobs SET published_at = NULL, queued_at = now()
-        WHERE EXISTS (SELECT FROM paused) AND status = 'queued'
+        WHERE EXISTS (SELECT FROM closed) AND status = 'queued'
           AND id IN (SELECT id FROM jobs WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'queued' ORDER BY id FOR UPDATE)
     ), free AS (
         SELECT id, attempt AS old_attempt, status AS old_status FROM jobs
-        WHERE id = ANY(CAST(:ids AS uuid[])) AND NOT EXISTS (SELECT FROM paused)
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND NOT EXISTS (SELECT FROM closed)
           AND ((status = 'queued' AND not_before <= now()) OR (status = 'running' AND lease_until < now()))
         ORDER BY id FOR UPDATE
     ), lost AS (
@@ -176,7 +179,8 @@ _CLAIM = text("""
 def claim(connection: Connection, ids: Sequence[uuid.UUID], *, worker: str, lease_seconds: float) -> list[Claim]:
     """Take the jobs that are due, or whose lease has run out, for ``worker``; the rest is somebody else's or over.
 
-    None while the queue is paused: the caller acknowledges the messages, and resuming announces the jobs again.
+    None while the queue is paused or the worker is leaving: the caller acknowledges the messages, and the jobs are
+    announced again.
     """
     if not ids:
         return []

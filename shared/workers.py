@@ -79,6 +79,19 @@ def leave(connection: Connection, worker: str) -> None:
     connection.execute(_LEAVE, {"id": worker})
 
 
+_LAST_CLAIMS = text("SELECT id FROM workers WHERE state = 'leaving' ORDER BY id FOR UPDATE")
+
+
+def await_last_claims(connection: Connection) -> None:
+    """Wait until the claims are through that workers began before they were leaving; later ones get nothing.
+
+    What ``alive`` says of their jobs afterwards is final: who holds none now never will.
+    """
+    with connection.begin_nested() as savepoint:
+        connection.execute(_LAST_CLAIMS)
+        savepoint.rollback()  # lets go of the rows: heartbeats need not wait for Compute
+
+
 _END = text("""
     UPDATE workers SET state = 'gone', ended_at = now(), last_seen = now(), end_reason = :reason
     WHERE id = :id AND state <> 'gone'""")
