@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from spotmill import PermanentError
+from spotmill import PermanentError, RetryableError
 from tests.memory_job import MemoryJob
 from tests.photos import photograph
 from worker.pipelines.image import image
+from worker.pipelines.images.damage import explain
+from worker.pipelines.images.formats import FORMATS
 
 SAVE_AS = "which cannot be processed. Save it as JPEG or PNG and upload that."
 SVG = b'<?xml version="1.0"?>\n<!-- drawn by hand -->\n<svg xmlns="http://www.w3.org/2000/svg"><rect width="9"/></svg>'
@@ -131,3 +133,21 @@ def test_a_bare_beginning_is_refused(tmp_path: Path, name: str) -> None:
         path = tmp_path / f"source-{length}"
         path.write_bytes(encoded(name)[:length])
         assert refusal(path).startswith(f"This {name.partition(' ')[0]} file is ")
+
+
+@pytest.mark.parametrize("rendition", ["web-1600.webp", "thumbnail.jpg"])
+def test_a_full_disk_is_not_the_files_fault(tmp_path: Path, rendition: str) -> None:
+    """Where nothing can be written the job fails as on any full disk, and is tried again elsewhere."""
+    path = tmp_path / "photo.jpg"
+    photograph("astronaut").save(path)
+    (tmp_path / rendition).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        image(MemoryJob(path, tmp_path))
+
+
+def test_a_full_disk_while_decoding_is_not_damage(tmp_path: Path) -> None:
+    """What a decoder cannot put on disk says nothing about the file."""
+    error = Exception("unable to call thumbnail\n  temp-1: write error\nsystem error: No space left on device")
+    explained = explain(tmp_path / "photo.png", FORMATS["png"], error)
+    assert isinstance(explained, RetryableError)
+    assert str(explained) == "The worker's disk is full."

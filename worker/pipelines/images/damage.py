@@ -1,5 +1,7 @@
 """What is wrong with a file that a decoder gave up on, in a sentence for the person who uploaded it."""
 
+import errno
+import os
 from pathlib import Path
 
 from spotmill import PermanentError, RetryableError
@@ -18,8 +20,10 @@ _CUT_OFF = (
 
 
 def explain(path: Path, kind: Format, error: Exception) -> PermanentError | RetryableError:
-    """Turn a decoder's error into the one that ends the job, or that has it tried again where memory ran out."""
+    """Turn a decoder's error into the one that ends the job, or has it tried again where memory or disk ran out."""
     message = str(error)
+    if os.strerror(errno.ENOSPC) in message:
+        return RetryableError("The worker's disk is full.")
     if "Security limit" in message:
         return PermanentError(f"This {kind.label} file is refused: decoding it would take too much memory.")
     if isinstance(error, MemoryError) or "out of memory" in message.lower():

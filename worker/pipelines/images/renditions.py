@@ -1,11 +1,14 @@
 """The files that are published for an image."""
 
+import errno
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from worker.pipelines.images.formats import FORMATS, Format
+from worker.pipelines.images.libvips import load_libvips
 
 THUMBNAIL_SIDE = 100
 WEB_SIDES = (1600, 320)
@@ -26,6 +29,9 @@ def write_renditions(picture: Any, source: Format, folder: Path, webp: Mapping[s
     """Write every rendition of ``picture`` (its largest, as ``decode`` returns it), each made from the one before.
 
     ``webp`` are the web renditions' ``Q`` and ``effort``.
+
+    Raises:
+        OSError: the disk is full.
     """
     web = FORMATS["webp"]
     written = []
@@ -46,6 +52,16 @@ def _shrink(picture: Any, side: int) -> Any:
 
 def _write(picture: Any, kind: str, target: Format, folder: Path, options: Mapping[str, int]) -> Rendition:
     path = folder / f"{kind}.{target.extension}"
+    try:
+        _save(picture, path, target, options)
+    except load_libvips().Error as error:
+        if os.strerror(errno.ENOSPC) in str(error):  # libvips has no other way to say it
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
+    return Rendition(kind, path, target.content_type, picture.width, picture.height)
+
+
+def _save(picture: Any, path: Path, target: Format, options: Mapping[str, int]) -> None:
     match target.name:
         case "jpeg":
             picture.jpegsave(str(path), Q=85, optimize_coding=True, keep="none")
@@ -61,4 +77,3 @@ def _write(picture: Any, kind: str, target: Format, folder: Path, options: Mappi
             picture.gifsave(str(path), keep="none")
         case _:
             raise ValueError(f"nothing writes {target.label}")
-    return Rendition(kind, path, target.content_type, picture.width, picture.height)
