@@ -40,6 +40,7 @@ class Recovery:
     begun: int  #: pieces of work that were begun, by jobs with steps
     redone: int  #: of those, how many had been begun before
     interrupted: int  #: attempts of those jobs that did not end by themselves
+    fenced: int  #: endings that came too late and changed nothing
     greedy: list[str]  #: jobs that did more over than their interruptions account for
 
 
@@ -64,7 +65,8 @@ def recovery(mill: Mill, book: Book, watch: Watch) -> Recovery:
         and not _halted(book, a.ended_at, following[a.job_id, a.attempt].started_at)
     ]
     notice = [(a.ended_at - d.at).total_seconds() for a, d in _struck(attempts, notices) if a.outcome == "preempted"]
-    begun = _begun(watch.text())
+    lines = list(watch.text())
+    begun = _begun(lines)
     ended_oddly = Counter(str(a.job_id) for a in attempts if a.outcome != "succeeded")
     redone = {job: sum(times.values()) - len(times) for job, times in begun.items()}
     greedy = [job for job, times in redone.items() if times > ended_oddly[job]]
@@ -75,6 +77,7 @@ def recovery(mill: Mill, book: Book, watch: Watch) -> Recovery:
         begun=sum(sum(times.values()) for times in begun.values()),
         redone=sum(redone.values()),
         interrupted=sum(ended_oddly[job] for job in begun),
+        fenced=sum('"job.fenced"' in line for line in lines),
         greedy=greedy,
     )
 

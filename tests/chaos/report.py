@@ -24,6 +24,7 @@ def table(story: Story, report: Report) -> Iterator[str]:
         yield f"lease released → running again: {figures.handover}"
         yield f"notice → lease released: {figures.notice}"
         yield f"steps begun {figures.begun}, redone {figures.redone}, in {figures.interrupted} interrupted attempts"
+        yield f"endings that came too late and changed nothing (fenced): {figures.fenced}"
     for name, found in (("lost", verdict.lost), ("doubled", verdict.doubled), ("wrong", verdict.wrong)):
         yield f"{name}: {len(found)}"
         yield from (f"  {words}" for words in found[:20])
