@@ -22,7 +22,7 @@ from shared.settings import Settings
 #: Seconds that one try of a call to Compute may take.
 _DEADLINE_SECONDS = 10
 #: Reads are tried again for so long; the client's own patience is ten minutes, and a caller may hold the fleet lock.
-_READ = {"timeout": _DEADLINE_SECONDS, "retry": Retry(initial=0.2, maximum=2, timeout=10)}
+_READ: dict[str, Any] = {"timeout": _DEADLINE_SECONDS, "retry": Retry(initial=0.2, maximum=2, timeout=10)}
 _ON_THEIR_WAY_OUT = ("ABANDONING", "DELETING")
 
 log = structlog.get_logger()

@@ -5,9 +5,9 @@ import uuid
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from shared.objects import OWNER_METADATA, PIPELINE_METADATA, SETTINGS_METADATA, ObjectName, parse_uri
+from shared.objects import OWNER_METADATA, PIPELINE_METADATA, SETTINGS_METADATA, parse_uri
 
 
 class MalformedError(Exception):
@@ -42,11 +42,15 @@ class JobMessage(_Message):
 
 
 class IngestMessage(_Message):
-    """Another system's wish to have an object processed."""
+    """Another system's wish to have an object, or a batch of them, processed.
+
+    The URIs of a batch are not checked here: one that is wrong is no reason to refuse the others.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    uri: str
+    uri: str | None = None
+    uris: tuple[str, ...] = Field((), max_length=1000)
     generation: int | None = Field(None, ge=1)
     pipeline: str | None = Field(None, min_length=1, max_length=100)
     owner: str | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)
@@ -54,15 +58,23 @@ class IngestMessage(_Message):
 
     @field_validator("uri")
     @classmethod
-    def _is_uri(cls, uri: str) -> str:
-        parse_uri(uri)
+    def _is_uri(cls, uri: str | None) -> str | None:
+        if uri is not None:
+            parse_uri(uri)
         return uri
 
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if (self.uri is None) == (not self.uris):
+            raise ValueError("give either uri or uris")
+        if self.uris and self.generation is not None:
+            raise ValueError("generation goes with uri; in uris write gs://bucket/name#generation")
+        return self
+
     @property
-    def target(self) -> ObjectName:
-        """The object, with the generation from either place."""
-        named = parse_uri(self.uri)
-        return ObjectName(named.bucket, named.name, self.generation or named.generation)
+    def named(self) -> tuple[str, ...]:
+        """All URIs of the message, as they were written."""
+        return self.uris if self.uri is None else (self.uri,)
 
 
 class StorageObject(_Message):

@@ -4,6 +4,7 @@ Source: https://cloud.google.com/storage/docs/access-control/signed-urls (V4).
 """
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ from google.oauth2 import service_account
 
 from shared.settings import WebSettings
 
+#: Seconds that the metadata server or IAM may take to answer.
+_DEADLINE_SECONDS = 10
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 #: What a browser may show in place; anything else is saved as a file.
 _SHOWN = ("image/", "audio/", "video/", "text/plain", "text/vtt", "application/json", "application/pdf")
@@ -63,12 +66,13 @@ def signing_credentials(settings: WebSettings) -> Any:
     """
     if settings.signer_key is not None:
         return service_account.Credentials.from_service_account_file(settings.signer_key)  # type: ignore[no-untyped-call]
+    request = partial(Request(), timeout=_DEADLINE_SECONDS)
     source: Any = google.auth.default(scopes=[_SCOPE])[0]
     email = settings.signer_email
     if email is None:
-        source.refresh(Request())  # the metadata server tells its account's e-mail with the first token
+        source.refresh(request)  # the metadata server tells its account's e-mail with the first token
         email = source.service_account_email
-    return IamSigningCredentials(Request(), source, email)
+    return IamSigningCredentials(request, source, email)
 
 
 def content_disposition(filename: str, *, attachment: bool) -> str:

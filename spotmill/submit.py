@@ -11,7 +11,7 @@ import click
 from pydantic import ValidationError
 
 from shared.messages import IngestMessage
-from shared.objects import OWNER_METADATA, PIPELINE_METADATA, SETTINGS_METADATA, upload_name
+from shared.objects import OWNER_METADATA, PIPELINE_METADATA, SETTINGS_METADATA, parse_uri, upload_name
 from shared.routing import content_type_of
 from shared.settings import Settings, SettingsError, load
 
@@ -71,7 +71,7 @@ def _check(configured: Settings, messages: list[IngestMessage]) -> None:
     from google.cloud.storage import Client  # noqa: PLC0415
 
     client = Client(project=configured.project)
-    for target in (message.target for message in messages):
+    for target in (parse_uri(uri) for message in messages for uri in message.named):
         blob = client.bucket(target.bucket).blob(target.name, generation=target.generation)
         try:
             found = blob.exists(timeout=_DEADLINE_SECONDS)
@@ -86,7 +86,7 @@ def _publish(configured: Settings, messages: list[IngestMessage]) -> None:
 
     publisher = PublisherClient()
     topic = f"projects/{configured.project}/topics/{configured.ingest_topic}"
-    sent = [publisher.publish(topic, m.model_dump_json(exclude_none=True).encode()) for m in messages]
+    sent = [publisher.publish(topic, m.model_dump_json(exclude_defaults=True).encode()) for m in messages]
     for message, future in zip(messages, sent, strict=True):
         future.result(timeout=_DEADLINE_SECONDS)
         click.echo(f"{message.uri} is announced")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import structlog
 from google.cloud.storage import Blob
 
 from services.dispatcher.backends import Backends
@@ -12,6 +13,8 @@ from shared.jobs import Recorded
 from shared.messages import StorageObject
 from shared.objects import is_ignored
 from shared.routing import UNKNOWN_TYPE
+
+log = structlog.get_logger()
 
 
 def resource_of(blob: Blob) -> StorageObject:
@@ -42,6 +45,9 @@ def take_in(backends: Backends, arrivals: Sequence[Arrival]) -> list[Recorded]:
     ]
     if not wanted:
         return []
-    resources = recognise(backends, [a.resource for a in wanted])
-    wanted = [replace(a, resource=resource) for a, resource in zip(wanted, resources, strict=True)]
-    return backends.intake.submit(wanted)
+    resources = iter(recognise(backends, [a.resource for a in wanted if a.problem is None]))
+    wanted = [a if a.problem is not None else replace(a, resource=next(resources)) for a in wanted]
+    recorded = backends.intake.submit(wanted)
+    for job in recorded:
+        log.info("job.recorded", job=str(job.id), status=job.status.value, new=job.new)
+    return recorded

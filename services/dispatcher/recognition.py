@@ -7,6 +7,7 @@ import filetype
 import structlog
 from google.api_core.exceptions import Forbidden, NotFound, RequestRangeNotSatisfiable
 from google.cloud.storage import Blob
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 from services.dispatcher.backends import Backends
 from shared import lifecycle
@@ -16,8 +17,9 @@ from shared.routing import UNKNOWN_TYPE, content_type_of
 
 #: Bytes that are enough for every format that a pipeline reads.
 _HEAD_BYTES = 4096
-#: Seconds that Cloud Storage may take to send them.
-_DEADLINE_SECONDS = 20
+#: Seconds that Cloud Storage may take to send them: one try, and all of them.
+_TRY_SECONDS = 10
+_RETRY = DEFAULT_RETRY.with_timeout(20)
 #: Objects that are looked into side by side.
 _SIDE_BY_SIDE = 8
 
@@ -49,7 +51,7 @@ def _look(backends: Backends, name: ObjectName) -> str:
     blob = Blob(name.name, backends.storage.bucket(name.bucket), generation=name.generation)
     try:
         head: bytes = blob.download_as_bytes(
-            end=_HEAD_BYTES - 1, timeout=_DEADLINE_SECONDS, checksum=None, raw_download=True
+            end=_HEAD_BYTES - 1, timeout=_TRY_SECONDS, retry=_RETRY, checksum=None, raw_download=True
         )
     except (NotFound, Forbidden, RequestRangeNotSatisfiable) as error:  # gone, not ours to read, empty
         log.info("object.not_looked_into", uri=name.uri, reason=str(error))

@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Any
 
 import jsonschema
-import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -15,8 +14,6 @@ from shared.database import refused
 from shared.jobs import NewJob, Pending, Recorded
 from shared.messages import MalformedError, StorageObject
 from shared.routing import Offer, installed_offers, route
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +24,21 @@ class Arrival:
     pipeline: str | None = None
     owner: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    #: Why it cannot be processed, if that is known already.
+    problem: str | None = None
 
 
 def to_job(arrival: Arrival, offers: Sequence[Offer]) -> NewJob:
     """Choose the pipeline and check the settings; what cannot be processed becomes a job that says why."""
     resource = arrival.resource
     settings: dict[str, Any] = {}
-    problem: str | None
+    problem = arrival.problem
     try:
         settings = arrival.settings or resource.settings
     except MalformedError as malformed:
-        problem = str(malformed)
-    else:
-        problem = None if resource.size_bytes else "The file is empty."
+        problem = problem or str(malformed)
+    if problem is None and not resource.size_bytes:
+        problem = "The file is empty."
     pipeline, unroutable = route(
         offers, asked=arrival.pipeline or resource.pipeline, content_type=resource.content_type, name=resource.name
     )
@@ -86,8 +85,6 @@ def _record(engine: Engine, publish: Callable[[list[Pending]], None], arrivals: 
     with engine.begin() as connection:
         offers = installed_offers(connection)
         recorded = lifecycle.record(connection, [to_job(a, offers) for a in arrivals])
-    for job in recorded:
-        log.info("job.recorded", job=str(job.id), status=job.status.value, new=job.new)
     pending = {job.id: job.pending for job in recorded if job.pending is not None}
     publish(list(pending.values()))
     return recorded

@@ -69,10 +69,15 @@ class Router:
         A malformed one is logged and swallowed, since a retry would not mend it. Anything else that goes wrong is
         raised, so that it is delivered again.
         """
+        # What is logged on the way says which event it was about.
+        with structlog.contextvars.bound_contextvars(event_id=event["id"]):
+            self._handle(event)
+
+    def _handle(self, event: CloudEvent) -> None:
         try:
             self._route(event)
         except MalformedError as error:
-            log.warning("event.malformed", id=event["id"], type=event["type"], source=event["source"], error=str(error))
+            log.warning("event.malformed", type=event["type"], source=event["source"], error=str(error))
 
     def _route(self, event: CloudEvent) -> None:
         kind, body = event["type"], event.get_data()

@@ -37,7 +37,7 @@ def test_the_sample_tick_and_ingest_message_are_understood() -> None:
     data = read_sample("pubsub-tick").body["message"]["data"]
     assert Tick.parse(base64.b64decode(data)).task == "tick"
     data = read_sample("pubsub-ingest").body["message"]["data"]
-    assert IngestMessage.parse(base64.b64decode(data)).target.bucket
+    assert IngestMessage.parse(base64.b64decode(data)).named[0].startswith("gs://")
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,23 @@ def test_the_sample_tick_and_ingest_message_are_understood() -> None:
         (b'{"uri": "http://x/y"}', "gs://"),
         (b'{"uri": "gs://bucket/o", "generation": 0}', "generation"),
         (b'{"uri": "gs://bucket/o", "surprise": 1}', "surprise"),
+        (b"{}", "either uri or uris"),
+        (b'{"uris": []}', "either uri or uris"),
+        (b'{"uri": "gs://bucket/o", "uris": ["gs://bucket/p"]}', "either uri or uris"),
+        (b'{"uris": ["gs://bucket/o"], "generation": 1}', "generation goes with uri"),
     ],
 )
 def test_malformed_ingest_messages_say_why(data: bytes, reason: str) -> None:
     """The reason names the field or the mistake."""
     with pytest.raises(MalformedError, match=reason):
         IngestMessage.parse(data)
+
+
+def test_a_batch_keeps_its_wrong_uris() -> None:
+    """They are refused one by one, later: the others of the batch are wanted."""
+    message = IngestMessage.parse(b'{"uris": ["gs://bucket/o#7", "nonsense"], "pipeline": "image"}')
+    assert message.named == ("gs://bucket/o#7", "nonsense")
+    jsonschema.validate({"uris": list(message.named), "pipeline": "image"}, read_schema("ingest"))
 
 
 def test_settings_of_an_upload_must_be_an_object() -> None:
