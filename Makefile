@@ -9,8 +9,10 @@ ARGS   ?=
 up: .venv/ready
 	@exec $(BIN)/spotmill up $(ARGS)
 
+# With ARGS, only what they ask pytest for.
 test: .venv/ready chromium spin lint
 	$(BIN)/python -m pytest $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES))
 
 # Break a whole local mill for some minutes and check that nothing is lost; the seed decides what is broken, and when.
 SEED    ?= 1
