@@ -144,6 +144,22 @@ def test_deleting_a_queued_object_supersedes_its_job(cloud: Cloud, name: str) ->
     wait_for(lambda: jobs(cloud, name)[0].status == "superseded")
 
 
+def test_a_deletion_that_comes_before_its_announcement_leaves_nothing_queued(cloud: Cloud, name: str) -> None:
+    """Events overtake each other: the job is superseded in whichever order, and one that is over stays as it is."""
+    sample = read_sample("storage-deleted")
+    created = finalized(cloud, name, 7)
+    deleted = SampleEvent(sample.headers | {"ce-subject": f"objects/{name}"}, created.body)
+    for event in (deleted, created, deleted):
+        assert post(cloud, event) == 200
+        assert [(j.generation, j.pipeline, j.status) for j in jobs(cloud, name)] == [(7, "image", "superseded")]
+    with cloud.engine.begin() as connection:  # it was processed once, by a pipeline that is called otherwise now
+        connection.execute(
+            text("UPDATE jobs SET status = 'succeeded', pipeline = 'old' WHERE object = :n"), {"n": name}
+        )
+    assert post(cloud, deleted) == 200
+    assert [(j.generation, j.pipeline, j.status) for j in jobs(cloud, name)] == [(7, "old", "succeeded")]
+
+
 def test_an_ingest_message_may_choose_pipeline_owner_and_settings(cloud: Cloud, name: str) -> None:
     """What the message says counts, not the object's metadata."""
     upload(cloud, name, content_type="application/zip", owner="ann@example.com")

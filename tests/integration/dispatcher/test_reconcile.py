@@ -191,3 +191,13 @@ def test_memory_stays_flat_over_a_big_listing(images: Dispatch, monkeypatch: pyt
         tracemalloc.stop()
     assert len(sizes) == 30
     assert max(sizes[10:]) < max(sizes[:10]) + 100_000
+
+
+def test_an_object_that_cannot_be_recorded_does_not_cost_the_others(images: Dispatch) -> None:
+    """What Postgres cannot hold is logged; everything else of its page is recorded."""
+    upload(images, "a.jpg", "c.jpg")
+    blob = images.uploads.blob("b.jpg")
+    blob.metadata = {"settings": '{"title": "\\u0000"}'}
+    blob.upload_from_string(b"bytes", content_type="image/jpeg")
+    assert reconcile(images.own) == Reconciled(2, 0, 0)
+    assert {job.object for job in images.rows("SELECT object FROM jobs")} == {"a.jpg", "c.jpg"}
