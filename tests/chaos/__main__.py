@@ -63,7 +63,9 @@ def _disk(folder: Path) -> Iterator[Path | None]:
 )
 @click.option("--long-job", is_flag=True, help="Let one job hold its lease for as long as the chaos lasts.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Append a record of the run to this file.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where everything is kept; a temporary one by default.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where everything is kept; else it is only after a failure."
+)
 @click.pass_context
 def main(  # noqa: PLR0917 - the options of a command
     context: click.Context,
@@ -80,6 +82,7 @@ def main(  # noqa: PLR0917 - the options of a command
         return
     _enter_own_mounts()
     logging.disable(logging.CRITICAL)  # the clients' complaints about servers that were killed on purpose
+    kept = folder is not None
     folder = folder or Path(tempfile.mkdtemp(prefix=f"spotmill-chaos-{seed}-"))
     folder.mkdir(parents=True, exist_ok=True)
     with _disk(folder) as disk:
@@ -99,7 +102,8 @@ def main(  # noqa: PLR0917 - the options of a command
         with json_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record(story, report, minutes)) + "\n")
     if report.passed:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
         return
     click.echo(f"Everything is in {folder}. Again: make chaos SEED={seed} MINUTES={minutes:g}")
     context.exit(1)

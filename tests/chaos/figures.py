@@ -34,7 +34,7 @@ class Spread:
 class Recovery:
     """What the issue asks for."""
 
-    power_cut: Spread  #: until what ran there ran again
+    power_cut: Spread  #: without notice: until what ran there ran again
     handover: Spread  #: from the release of a lease until the next claim
     notice: Spread  #: from a notice until the lease was released
     begun: int  #: pieces of work that were begun, by jobs with steps
@@ -48,7 +48,7 @@ def recovery(mill: Mill, book: Book, watch: Watch) -> Recovery:
     """Measure it."""
     attempts = mill.rows("SELECT * FROM attempts ORDER BY job_id, attempt")
     following = {(a.job_id, a.attempt): b for a, b in pairwise(attempts) if a.job_id == b.job_id}
-    cuts = [death for death in book.deaths if death.kind in ("power cut", "host crash")]
+    cuts = [death for death in book.deaths if death.kind in ("power cut", "host crash", "preemption, 0 s notice")]
     notices = [death for death in book.deaths if death.kind.startswith("preemption") and " 0 s" not in death.kind]
     power_cut = [
         (following[a.job_id, a.attempt].started_at - death.at).total_seconds()
