@@ -59,6 +59,19 @@ def test_each_process_is_told_its_own_login(tmp_path: Path) -> None:
     assert [name for name in urls if "SPOTMILL_SIGNER_KEY" in site.environment(name)] == ["spotmill", "web"]
 
 
+def test_a_cable_lies_between_the_services_and_the_database(tmp_path: Path) -> None:
+    """Services are led through it and the owner is not; without it nothing of it is mentioned."""
+    plain = Site.open(tmp_path, web_port=0, max_workers=1)
+    cabled = Site.open(tmp_path, web_port=0, max_workers=1, cable=True)
+    ports = cabled.ports
+    assert [f":{ports['cable']}/" in cabled.environment(name)["DATABASE_URL"] for name in SERVICES] == [True] * 3
+    assert f":{ports['postgres']}/" in cabled.environment("spotmill")["DATABASE_URL"]
+    assert cabled.environment("spotmill")["SPOTMILL_CABLE_URL"].endswith(f":{ports['cable_control']}")
+    assert not any("CABLE" in variable for name in SERVICES for variable in cabled.environment(name))
+    assert "cable" not in plain.ports
+    assert "SPOTMILL_CABLE_URL" not in plain.environment("spotmill")
+
+
 @pytest.mark.parametrize("workers", [1, 2, 64])
 def test_there_is_always_a_slot(tmp_path: Path, workers: int) -> None:
     """More "VMs" than processors still get one job each."""
