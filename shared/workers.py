@@ -92,6 +92,17 @@ def await_last_claims(connection: Connection) -> None:
         savepoint.rollback()  # lets go of the rows: heartbeats need not wait for Compute
 
 
+_ANY_DONE = text("""
+    SELECT EXISTS (SELECT FROM fleet_workers() WHERE state = 'leaving' AND jobs = 0)
+        OR EXISTS (SELECT FROM runs WHERE ended_at IS NULL AND stopped_at IS NOT NULL)""")
+
+
+def any_done(connection: Connection) -> bool:
+    """Tell whether a VM may be deleted, or a stopped run be over."""
+    done: bool = connection.execute(_ANY_DONE).scalar_one()
+    return done
+
+
 _END = text("""
     UPDATE workers SET state = 'gone', ended_at = now(), last_seen = now(), end_reason = :reason
     WHERE id = :id AND state <> 'gone'""")

@@ -11,6 +11,7 @@ from flask import current_app
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage import Bucket, Client
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from services.web.cloud_errors import CLOUD_ERRORS
 from services.web.fleet_watch import FleetWatch, Seen
@@ -134,10 +135,22 @@ class Backends:
         from shared.compute import ComputeError  # noqa: PLC0415 - as above
 
         try:
+            self._let_go()
             return Seen(target=self.group.look().target)
         except (ComputeError, GoogleAuthError) as error:
             log.warning("fleet.unreadable", reason=str(error))
             return Seen(problem=f"The workers' instance group cannot be read. {error}")
+
+    def _let_go(self) -> None:
+        """Delete VMs that are done and close a stopped run while somebody watches; otherwise the tick does it."""
+        from shared import compute, workers  # noqa: PLC0415 - as above
+
+        try:
+            with self.fleet_transaction() as connection:
+                if workers.any_done(connection):
+                    compute.apply(connection, self.group, self.settings)
+        except SQLAlchemyError as error:
+            log.warning("fleet.not_applied", reason=str(error))
 
     def resend(self, messages: "Sequence[PubsubMessage]") -> None:
         """Publish messages to the workers' topic as they are.

@@ -96,6 +96,23 @@ def test_stop_drains_or_stops_now(web: Web) -> None:
     assert (last["state"], last["end_reason"]) == ("ended", "stopped")
 
 
+def test_a_stopped_run_is_over_as_soon_as_its_vms_are_while_somebody_watches(web: Web) -> None:
+    """A page that is open need not wait for the minute's tick."""
+    ada = web.person()
+    web.record(ada.email, "a.jpg")
+    started = start(ada)
+    assert ada.post(f"{API}/runs/current/stop", json={"mode": "now"}).status_code == 200
+    watch = web.app.extensions["spotmill"].watch
+
+    def ended() -> bool:
+        watch.refresh()  # what a page that polls brings about every two seconds
+        last = ada.api("/queue")["last_run"]
+        return bool(last and last["id"] == started["id"])
+
+    wait_for(ended, 10, "the run is over")
+    assert watch.look().target == 0
+
+
 def test_the_number_of_workers_has_limits(web: Web) -> None:
     """More workers than allowed, none, or words are refused, in the API and in the form."""
     ada = web.person()
