@@ -267,10 +267,17 @@ class Breaker:
         }
 
     def _double_ticks(self, _fault: Fault) -> str:
+        def tick(sent: list[bool]) -> None:
+            with contextlib.suppress(MissedError, *AWAY):
+                self._mill.cloud.tick()
+                sent.append(True)
+
         def double() -> str:
-            threads = [threading.Thread(target=self._mill.cloud.tick) for _ in range(3)]
-            _together(threads)
-            return "3 at once"
+            sent: list[bool] = []
+            _together([threading.Thread(target=tick, args=(sent,)) for _ in range(3)])
+            if len(sent) < 2:
+                raise MissedError(f"{len(sent)} ticks got through")
+            return f"{len(sent)} at once"
 
         return persist(double, PATIENCE_SECONDS, "ticks")
 
