@@ -39,24 +39,27 @@ class Keeper(threading.Thread):
         self._subscription = subscription
         self._holding = holding
         self._ledger = ledger
+        self._renewed = self._written = time.monotonic()
 
     def run(self) -> None:
         """Look, again and again."""
-        renewed = written = time.monotonic()
         while True:
             time.sleep(LOOK_SECONDS)
-            now = time.monotonic()
-            held = self._holding.all()
-            if now - renewed >= self._settings.renew_seconds:
-                # After a failure the next look tries again; meanwhile a lease may run out, and the renewal revive it.
-                if self._renew(held):
-                    renewed = written = now
-                self._extend(held)
-            elif now - written >= PROGRESS_SECONDS and (changed := [job for job in held if job.changed]):
-                self._renew(changed)
-                written = now
-            self._end_overdue(held, now)
-            self._return_unbegun()
+            self.look(time.monotonic())
+
+    def look(self, now: float) -> None:
+        """Do what is due at ``now``, a ``time.monotonic()``."""
+        held = self._holding.all()
+        if now - self._renewed >= self._settings.renew_seconds:
+            # After a failure the next look tries again; meanwhile a lease may run out, and the renewal revive it.
+            if self._renew(held):
+                self._renewed = self._written = now
+            self._extend(held)
+        elif now - self._written >= PROGRESS_SECONDS and (changed := [job for job in held if job.changed]):
+            self._renew(changed)
+            self._written = now
+        self._end_overdue(held, now)
+        self._return_unbegun()
 
     def _renew(self, held: list[Held]) -> bool:
         if not held:

@@ -4,6 +4,7 @@ What a test wants of them travels in the job's settings: ``gate`` is a file to w
 """
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -86,6 +87,13 @@ def greedy(_job: Job) -> None:
     hoard = []
     while True:
         hoard.append(bytearray(16 * 1024**2))
+
+
+@pipeline("trial-hog", accepts=(), settings_schema=ANY)
+def hog(job: Job) -> None:
+    """Hold the interpreter for seconds, as an extension does that never lets go of it."""
+    note(job, str(os.getpid()))
+    re.match(r"(a+)+$", "a" * 27 + "b")
 
 
 @pipeline("trial-hostile", accepts=(), settings_schema=ANY)
@@ -176,5 +184,7 @@ def unstorable(job: Job) -> None:
 def wait(job: Job) -> None:
     """Wait for the gate."""
     note(job, "wait")
+    if (pid := job.settings.get("pid")) is not None:
+        Path(pid).write_text(str(os.getpid()))
     job.progress(0.25, "waiting")
     pass_gate(job)
