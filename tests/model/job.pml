@@ -33,6 +33,8 @@ bool published = false;      /* published_at is set */
 bool lease = false;          /* lease_until lies ahead */
 byte holder = 0;             /* worker; 0 for none */
 
+bool paused = false;         /* the whole queue is: nothing is published, nothing claimed */
+
 /* Pub/Sub: messages that wait; whether a worker has one that it may still answer. */
 byte messages = 0;
 bool delivered[3];
@@ -68,7 +70,7 @@ bool reopened = false;       /* a final state was left, and not by a person's re
 #define MINE(w) (status == running && attempt == hold[w])
 #endif
 
-#define FREE ((status == queued && due) || (status == running && !lease))
+#define FREE (!paused && ((status == queued && due) || (status == running && !lease)))
 
 #ifdef BREAK_CANCEL
 #define MAY_CANCEL (status != succeeded && status != cancelled)
@@ -97,12 +99,14 @@ bool reopened = false;       /* a final state was left, and not by a person's re
 
 inline become(state) { reopened = reopened || FINAL; status = state; lease = false; holder = 0 }
 
-inline queue() {             /* whatever enters the queue clears published_at */
-  become(queued); entry++;
+inline announce_anew() {     /* another stay in the queue, of which nobody has told a worker */
+  entry++;
 #ifndef BREAK_PUBLISHED
   published = false
 #endif
 }
+
+inline queue() { become(queued); announce_anew() }
 
 inline count_failure() {
   failures++;
@@ -136,9 +140,12 @@ inline claim_unheard(w) {    /* the connection breaks before the answer; asked a
     trouble--; status = running; attempt++; lease = true; holder = w; at[w] = acking;
     printf("worker %d claims the job, attempt %d, and does not hear of it\n", w, attempt) }
 }
-inline claim_refused(w) {    /* final, not due, or somebody else's: the tick publishes again what becomes due */
+inline claim_refused(w) {    /* final, not due, paused or somebody else's: the tick publishes what becomes due */
   d_step { at[w] == asking && !(FREE) ->
     at[w] = acking;
+#ifndef BREAK_PAUSE
+    if :: paused && status == queued -> announce_anew() :: else fi;  /* its message is spent */
+#endif
     printf("worker %d finds nothing to claim: the job is %e\n", w, status) }
 }
 inline renew(w) {            /* revives a lease that has run out and that nobody has taken */
@@ -215,12 +222,12 @@ proctype worker(byte w) {
 /* shared/queue.py: list, publish, note it. The tick does so, and whoever records or retries a job. */
 
 inline unpublished() {
-  d_step { seen == 0 && status == queued && due && !published ->
+  d_step { seen == 0 && !paused && status == queued && due && !published ->
     seen = STAY;
     printf("the publisher lists the job\n") }
 }
 inline forgotten() {         /* published longer ago than Pub/Sub keeps messages */
-  d_step { seen == 0 && status == queued && due && published && NOWHERE ->
+  d_step { seen == 0 && !paused && status == queued && due && published && NOWHERE ->
     seen = STAY;
     printf("the publisher lists the job, as its message must be gone\n") }
 }
@@ -286,6 +293,7 @@ active proctype time() {
   :: d_step { status == queued && !due -> due = true; printf("the job becomes due\n") }
   :: d_step { status == running && lease && hold[1] != attempt && hold[2] != attempt ->
        lease = false; printf("nobody renews the lease, and it runs out\n") }
+  :: d_step { paused -> paused = false; printf("a person ends the pause\n") }
   od
 }
 
@@ -344,6 +352,11 @@ inline cancel() {
     trouble--; become(cancelled);
     printf("a person cancels the job\n") }
 }
+inline pause() {
+  d_step { trouble > 0 && !paused ->
+    trouble--; paused = true;
+    printf("a person pauses the queue\n") }
+}
 inline retry() {             /* the one way out of a final state */
   d_step { trouble > 0 && (status == failed || status == cancelled) ->
     trouble--; failures = 0; status = queued; queue(); due = true;
@@ -367,6 +380,7 @@ active proctype world() {
   :: recover_failed(2)
   :: supersede_deleted()
   :: cancel()
+  :: pause()
   :: retry()
   :: break
   od

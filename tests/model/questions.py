@@ -20,6 +20,7 @@ GUARDS = {
     "CANCEL": ("final_states_stay",),  # only what is queued or running can be cancelled
     "SWEEP": ("published_files_stay",),  # the attempt at work keeps its files
     "PUBLISHED": ("announced", "every_job_ends"),  # what enters the queue clears published_at
+    "PAUSE": ("announced",),  # a message that is spent during a pause leaves its job unannounced
     "MARK": ("announced", "every_job_ends"),  # a publish is noted only for the stay in the queue that it was made for
 }
 #: Trouble enough to miss any guard.
