@@ -19,6 +19,7 @@ TRIGGERS = read_triggers(
         "ingest_topic": "spotmill-ingest",
         "tick_topic": "spotmill-tick",
         "budget_topic": "spotmill-budget",
+        "dead_letter_topic": "spotmill-jobs-dead",
     }
 )
 
