@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import google.pubsub_v1 as plain
 from google.api_core.retry import Retry
 from google.cloud.pubsub_v1 import PublisherClient
-from google.cloud.pubsub_v1.types import BatchSettings, PubsubMessage
+from google.cloud.pubsub_v1.types import PubsubMessage
 from sqlalchemy import Engine
 
 from shared import lifecycle
@@ -13,45 +13,43 @@ from shared.jobs import Pending
 from shared.messages import JobMessage
 from shared.settings import Settings
 
-#: Seconds that Pub/Sub may take to accept a message before the publish counts as failed.
-_DEADLINE_SECONDS = 20
+#: Messages of one request; the API takes 1,000.
+_MOST_MESSAGES = 500
+#: Seconds that Pub/Sub may take to accept messages before the publish counts as failed: one try, and all of them.
+_DEADLINE_SECONDS = 10
+_RETRY = Retry(initial=0.2, maximum=2, timeout=_DEADLINE_SECONDS)
 
 
 def open_publisher() -> PublisherClient:
-    """Make a publisher that sends at once when alone and in batches when busy."""
-    return PublisherClient(
-        batch_settings=BatchSettings(max_messages=500, max_latency=0.005),
-    )
+    """Make a publisher; what is sent through it goes at once, for callers bring their batches themselves."""
+    return PublisherClient()
 
 
 def send(publisher: PublisherClient, settings: Settings, pending: Sequence[Pending]) -> Iterator[Pending]:
     """Announce queued jobs to the workers; give back each as Pub/Sub takes it.
 
     Raises:
-        google.api_core.exceptions.GoogleAPICallError: Pub/Sub did not accept a message.
-        TimeoutError: it did not answer in time.
+        google.api_core.exceptions.GoogleAPIError: Pub/Sub did not accept a message, or did not answer in time.
     """
-    topic = settings.jobs_topic_path
-    futures = [
-        (p, publisher.publish(topic, JobMessage(job_id=p.id).encode(), timeout=_DEADLINE_SECONDS)) for p in pending
-    ]
-    for job, future in futures:
-        future.result(timeout=_DEADLINE_SECONDS + 5)
-        yield job
+    for start in range(0, len(pending), _MOST_MESSAGES):
+        batch = pending[start : start + _MOST_MESSAGES]
+        resend(publisher, settings, [PubsubMessage(data=JobMessage(job_id=p.id).encode()) for p in batch])
+        yield from batch
 
 
 def resend(publisher: PublisherClient, settings: Settings, messages: Sequence[PubsubMessage]) -> None:
     """Publish messages to the jobs topic as they are; none of theirs is lost or noted.
 
     Raises:
-        google.api_core.exceptions.GoogleAPICallError: Pub/Sub did not accept them.
+        google.api_core.exceptions.GoogleAPIError: Pub/Sub did not accept them, or did not answer in time.
     """
-    # The client's own publish takes attributes as keywords, which a message's own names could clash with.
+    # The client's own publish gathers messages in threads of its own, and goes on trying for ten minutes after its
+    # caller has given up.
     plain.PublisherClient.publish(
         publisher,
         topic=settings.jobs_topic_path,
         messages=list(messages),
-        retry=Retry(timeout=_DEADLINE_SECONDS),
+        retry=_RETRY,
         timeout=_DEADLINE_SECONDS,
     )
 
@@ -60,8 +58,7 @@ def publish(engine: Engine, publisher: PublisherClient, settings: Settings, pend
     """Announce queued jobs to the workers, then note it; a crash in between only means a second message.
 
     Raises:
-        google.api_core.exceptions.GoogleAPICallError: Pub/Sub did not accept a message; those it took are noted.
-        TimeoutError: it did not answer in time.
+        google.api_core.exceptions.GoogleAPIError: Pub/Sub did not accept a message; those it took are noted.
     """
     done: list[Pending] = []
     try:

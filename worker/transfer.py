@@ -41,7 +41,7 @@ class SourceGoneError(Exception):
 
 
 class AlreadyThereError(Exception):
-    """An object of this name exists; nothing was written."""
+    """An object of this name and other content exists; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Storage:
         """Write a new object and verify what arrived.
 
         Raises:
-            AlreadyThereError: there is an object of this name.
+            AlreadyThereError: there is an object of this name, with other content.
             STORAGE_AWAY: it cannot be written now.
         """
         size_bytes = content.seek(0, 2)
@@ -145,7 +145,11 @@ class Storage:
                 retry=_RETRY,
             )
         except PreconditionFailed:
-            raise AlreadyThereError(f"gs://{bucket}/{name}") from None
+            there = self.look(bucket, name)
+            # The same bytes are our own, of a try whose answer was lost on the way.
+            if there is None or there.crc32c != _crc32c(content):
+                raise AlreadyThereError(f"gs://{bucket}/{name}") from None
+            blob = there
         return Uploaded(int(blob.generation), int(blob.size), str(blob.crc32c))
 
     def look(self, bucket: str, name: str) -> Blob | None:
@@ -158,3 +162,12 @@ class Storage:
             bucket, prefix=prefix, fields="items(name),nextPageToken", timeout=_TIMEOUT, retry=_RETRY
         )
         return {blob.name for blob in blobs}
+
+
+def _crc32c(content: BinaryIO) -> str:
+    """Sum up a file as Cloud Storage does."""
+    content.seek(0)
+    checksum = google_crc32c.Checksum()  # type: ignore[no-untyped-call]
+    while block := content.read(CHUNK_BYTES):
+        checksum.update(block)  # type: ignore[no-untyped-call]
+    return base64.b64encode(checksum.digest()).decode()  # type: ignore[no-untyped-call]
