@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from google.pubsub_v1 import PubsubMessage
 from sqlalchemy import text
 
 from eventarc.contract import SampleEvent, read_sample
+from local.programs import JOBS
+from local.scheduler.schedule import CronJob
 from tests.cloud import Cloud, wait_for
 from tests.photos import photographs
 
@@ -158,6 +161,21 @@ def test_a_deletion_that_comes_before_its_announcement_leaves_nothing_queued(clo
         )
     assert post(cloud, deleted) == 200
     assert [(j.generation, j.pipeline, j.status) for j in jobs(cloud, name)] == [(7, "old", "succeeded")]
+
+
+def test_the_daily_tick_records_what_no_event_announced(cloud: Cloud, name: str) -> None:
+    """What the scheduler publishes each day, sent through the trigger, brings back a job that nobody told of."""
+    [daily] = [CronJob.parse(f"{job}={when}:t:{body}") for job, when, body in JOBS if job == "reconcile"]
+    noon = datetime(2025, 12, 3, 12, tzinfo=UTC)
+    assert daily.after(daily.after(noon)) - daily.after(noon) == timedelta(days=1)
+    upload(cloud, name)
+    wait_for(lambda: [job for job in jobs(cloud, name) if job.published_at])
+    with cloud.engine.begin() as connection:
+        connection.execute(text("DELETE FROM jobs WHERE object = :name"), {"name": name})
+    message = PubsubMessage(data=daily.message(datetime.now(UTC)))
+    cloud.publisher.publish(topic=cloud.topic("spotmill-tick"), messages=[message])
+    [job] = wait_for(lambda: [job for job in jobs(cloud, name) if job.published_at])
+    assert job.status == "queued"
 
 
 def test_an_ingest_message_may_choose_pipeline_owner_and_settings(cloud: Cloud, name: str) -> None:
