@@ -232,12 +232,12 @@ _COMMIT = text("""
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint, result jsonb, artifacts jsonb,
                                                                    steps_stored bigint, saved_seconds float8)
     ), mine AS (
-        SELECT j.id FROM jobs j JOIN r USING (id)
+        SELECT j.id, j.attempt FROM jobs j JOIN r USING (id)
         WHERE j.attempt = r.attempt AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
     ), won AS (
         UPDATE jobs j SET status = 'succeeded', result = r.result, progress = 1, stage = '', error = NULL, lease_until = NULL,
                finished_at = now(), updated_at = now()
-        FROM r JOIN mine USING (id) WHERE j.id = r.id
+        FROM r JOIN mine USING (id, attempt) WHERE j.id = r.id
         RETURNING j.id, j.attempt, r.artifacts, r.steps_stored, r.saved_seconds
     ), ended AS (
         UPDATE attempts a SET ended_at = now(), outcome = 'succeeded', steps_stored = w.steps_stored,
@@ -265,11 +265,11 @@ _FAIL = text("""
     WITH r AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint, error text, permanent boolean)
     ), mine AS (
-        SELECT j.id FROM jobs j JOIN r USING (id)
+        SELECT j.id, j.attempt FROM jobs j JOIN r USING (id)
         WHERE j.attempt = r.attempt AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
     ), ended AS (
         UPDATE attempts a SET ended_at = now(), outcome = 'failed', error = r.error
-        FROM r JOIN mine USING (id) WHERE a.job_id = r.id AND a.attempt = r.attempt
+        FROM r JOIN mine USING (id, attempt) WHERE a.job_id = r.id AND a.attempt = r.attempt
     )
     UPDATE jobs j SET
         failures = j.failures + 1, error = r.error, worker = NULL, lease_until = NULL, updated_at = now(), stage = '',
@@ -279,7 +279,7 @@ _FAIL = text("""
         published_at = NULL,
         not_before = now() + make_interval(secs =>
             least(CAST(:base AS float8) * 2 ^ j.failures, CAST(:longest AS float8)) * (0.5 + random() / 2))
-    FROM r JOIN mine USING (id) WHERE j.id = r.id
+    FROM r JOIN mine USING (id, attempt) WHERE j.id = r.id
     RETURNING j.id, j.attempt, j.status""")
 
 

@@ -124,6 +124,27 @@ def test_a_lease_that_ran_out_goes_to_the_next_worker(engine: Engine) -> None:
     assert (artifact.attempt, artifact.metadata) == (2, {"width": 100})
 
 
+def test_a_stale_hold_in_the_same_batch_changes_nothing(engine: Engine) -> None:
+    """A worker that held a job, lost it and got it again may end both attempts in one batch: only the second counts."""
+    one, two = record(engine, PHOTO, replace(PHOTO, object="b.jpg"))
+    stale = claim(engine, one.id, two.id)
+    for job in (one, two):
+        run_out(engine, job.id)
+    fresh = {c.id: c for c in claim(engine, one.id, two.id)}
+    old = {c.id: c for c in stale}
+    with engine.begin() as connection:
+        done = [replace(completion(old[one.id]), result={"stale": True}), completion(fresh[one.id])]
+        assert lifecycle.commit(connection, done) == {fresh[one.id].hold}
+        failures = [Failure(two.id, 1, "stale", permanent=True), Failure(two.id, 2, "fresh", permanent=False)]
+        assert lifecycle.fail(connection, failures, Backoff()) == {fresh[two.id].hold: JobStatus.QUEUED}
+        result, artifact = connection.execute(
+            text("SELECT result, f.object FROM jobs JOIN artifacts f ON job_id = jobs.id")
+        ).one()
+    assert (result, artifact) == ({"width": 4000}, f"{one.id}/2/thumbnail.jpg")
+    assert outcomes(engine, one.id) == ["lost", "succeeded"]
+    assert outcomes(engine, two.id) == ["lost", "failed"]
+
+
 def test_a_renewal_revives_a_lease_that_nobody_took(engine: Engine) -> None:
     """A worker that was only slow keeps its job."""
     [job] = record(engine)
