@@ -92,6 +92,17 @@ def content_types(connection: Connection, objects: Sequence[ObjectName]) -> dict
     return {objects[row.n - 1]: row.content_type for row in connection.execute(_CONTENT_TYPES, _rows(objects))}
 
 
+_RECORDED = text("""
+    SELECT EXISTS (SELECT FROM jobs WHERE bucket = :bucket AND object = :name AND generation > 0
+                   AND (CAST(:generation AS bigint) IS NULL OR generation = CAST(:generation AS bigint)))""")
+
+
+def recorded(connection: Connection, target: ObjectName) -> bool:
+    """Tell whether an object has a job: in this generation, or in any if it names none."""
+    values = {"bucket": target.bucket, "name": target.name, "generation": target.generation}
+    return bool(connection.execute(_RECORDED, values).scalar_one())
+
+
 _MARK_PUBLISHED = text("""
     UPDATE jobs j SET published_at = now()
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, queued_at timestamptz)

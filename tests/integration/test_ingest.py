@@ -116,6 +116,22 @@ def test_an_object_that_may_not_be_read_says_so(mill: Cloud, folder: str) -> Non
     assert wait_for(taken)[0].generation == partner(mill).get_blob(f"{folder}/1.jpg").generation
 
 
+@pytest.mark.parametrize("named", ["with its generation", "by its name alone"])
+def test_a_message_that_comes_again_after_the_file_is_deleted_is_no_failure(
+    mill: Cloud, folder: str, named: str
+) -> None:
+    """What was taken in has its job; that its announcement is repeated later means nothing."""
+    [uri] = put(mill, f"{folder}/1.jpg")
+    blob = partner(mill).get_blob(f"{folder}/1.jpg")
+    message = {"uri": uri} | ({"generation": blob.generation} if named == "with its generation" else {})
+    announce(mill, message)
+    waited(mill, folder, ["1.jpg"])
+    blob.delete()
+    announce(mill, message)
+    wait_for(lambda: any("ingest.repeated" in line and folder in line for line in mill.log("dispatcher").splitlines()))
+    assert jobs(mill, folder)["1.jpg"].generation == blob.generation
+
+
 def test_a_generation_that_is_gone_supersedes_nothing(mill: Cloud, folder: str) -> None:
     """A wrong generation in a message is told, and leaves the waiting job of the object alone."""
     [uri] = put(mill, f"{folder}/1.jpg")

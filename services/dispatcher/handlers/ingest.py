@@ -11,6 +11,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from services.dispatcher.backends import Backends
 from services.dispatcher.intake import resource_of, take_in
 from services.dispatcher.recording import Arrival
+from shared import lifecycle
 from shared.messages import IngestMessage, MalformedError, StorageObject
 from shared.objects import ObjectName, parse_uri
 from shared.routing import UNKNOWN_TYPE
@@ -44,13 +45,9 @@ def handle(backends: Backends, data: bytes, attributes: Mapping[str, str]) -> No
         return
     message = IngestMessage.parse(data)
     targets, wrong = _targets(backends, message)
-    arrivals: list[Arrival] = []
-    away: list[Exception] = []
-    for arrival in _described(backends, message, targets):
-        if isinstance(arrival, Arrival):
-            arrivals.append(arrival)
-        else:
-            away.append(arrival)
+    described = _described(backends, message, targets)
+    arrivals = [arrival for arrival in described if isinstance(arrival, Arrival)]
+    away = [error for error in described if isinstance(error, Exception)]
     recorded = take_in(backends, arrivals)
     absent = sum(arrival.problem is not None for arrival in arrivals)
     log.info("ingest.done", recorded=len(recorded) - absent, refused=wrong + absent, away=len(away))
@@ -82,8 +79,8 @@ def _check_bucket(backends: Backends, bucket: str) -> None:
 
 def _described(
     backends: Backends, message: IngestMessage, targets: Sequence[ObjectName]
-) -> Sequence[Arrival | Exception]:
-    def described(target: ObjectName) -> Arrival | Exception:
+) -> Sequence[Arrival | Exception | None]:
+    def described(target: ObjectName) -> Arrival | Exception | None:
         try:
             return _arrival(backends, message, target)
         except Exception as error:  # noqa: BLE001 - raised when the others have been recorded
@@ -95,8 +92,11 @@ def _described(
         return list(pool.map(described, targets))
 
 
-def _arrival(backends: Backends, message: IngestMessage, target: ObjectName) -> Arrival:
-    """Ask Cloud Storage about one object. Raises what it raises while it is away."""
+def _arrival(backends: Backends, message: IngestMessage, target: ObjectName) -> Arrival | None:
+    """Ask Cloud Storage about one object; None if it is gone, but was taken in before.
+
+    Raises what Cloud Storage raises while it is away.
+    """
     blob = Blob(target.name, backends.storage.bucket(target.bucket), generation=target.generation)
     try:
         blob.reload(timeout=_TRY_SECONDS, retry=_RETRY)
@@ -104,9 +104,18 @@ def _arrival(backends: Backends, message: IngestMessage, target: ObjectName) -> 
     except ClientError as error:
         if error.code in _FOR_NOW:
             raise
+        if isinstance(error, NotFound) and _taken_before(backends, target):
+            # A message may come twice, and people delete what has been processed.
+            log.info("ingest.repeated", uri=target.uri, generation=target.generation)
+            return None
         resource, problem = _absent(target), _why(target, error)
         log.warning("ingest.refused", uri=target.uri, generation=target.generation, reason=problem)
     return Arrival(resource, message.pipeline, message.owner, message.settings, problem)
+
+
+def _taken_before(backends: Backends, target: ObjectName) -> bool:
+    with backends.engine.connect() as connection:
+        return lifecycle.recorded(connection, target)
 
 
 def _why(target: ObjectName, error: ClientError) -> str:
