@@ -25,6 +25,8 @@ EXPLAINED = re.compile(
     r"|hung up on its worker"
     r"|The worker could not handle its files|ended its process|A result of this attempt is in the bucket already"
 )
+#: The generation of jobs that stand for what an ingest message named and nobody found.
+ABSENT = 0
 _SIDE_BY_SIDE = 8
 
 
@@ -72,6 +74,8 @@ class Audit:
             for version in file.versions:
                 known.add((file.bucket, file.name, version.generation))
                 self._check_version(file, version)
+            known.add((file.bucket, file.name, ABSENT))
+            self._check_absent(file)
             if not file.versions:
                 self.verdict.other.append(f"{file.arrival.filename} was never brought: the harness could not")
         for key in self._jobs.keys() - known:
@@ -97,6 +101,17 @@ class Audit:
         for row in rows:
             self.verdict.statuses[row.status] += 1
             self._check_job(file, version, row)
+
+    def _check_absent(self, file: File) -> None:
+        """An ingest message whose file is gone is refused, but only if it did not come to a job before."""
+        rows = self._jobs.get((file.bucket, file.name, ABSENT), [])
+        unheard = [v for v in file.versions if v.gone and (file.bucket, file.name, v.generation) not in self._jobs]
+        if rows and not (file.arrival.way == "ingest" and unheard):
+            self._suspect(self.verdict.doubled, rows[0], f"was refused ({rows[0].error}) after it had been taken")
+        for row in rows:
+            self.verdict.statuses["refused"] += 1
+            if row.status != "failed" or row.attempt:
+                self._suspect(self.verdict.wrong, row, f"has no file and is {row.status}")
 
     def _check_job(self, file: File, version: Version, row: Any) -> None:
         wanted = expected(file.arrival, version.number)

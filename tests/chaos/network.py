@@ -14,7 +14,7 @@ from tests.chaos.schedule import Fault, Rate
 
 POLL_SECONDS = 0.5
 #: Seconds for which weather stays bad beyond its time if it has struck nobody yet.
-LONGER_SECONDS = 45.0
+LONGER_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
