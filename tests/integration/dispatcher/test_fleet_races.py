@@ -102,7 +102,12 @@ def test_run_beside_a_closing_tick_leaves_one_open_run_with_a_vm(dispatch: Dispa
     dispatch.commit(dispatch.claim(first, worker=worker))
     fleet.leave(worker)
     old = fleet.look().instances
-    at_once(lambda: dispatch.record("second.jpg"), fleet.press_run, lambda: dispatch.tick(dispatch.backends()))
+
+    def upload_and_run() -> None:
+        dispatch.record("second.jpg")
+        fleet.press_run()
+
+    at_once(upload_and_run, lambda: dispatch.tick(dispatch.backends()))
     dispatch.tick()
     assert len(fleet.open_runs()) == 1
     assert len(fleet.ended_runs()) <= 1
