@@ -1,0 +1,576 @@
+"""Random histories of a few jobs on a real Postgres: whatever is called in whatever order, the promises hold.
+
+The machine knows of each function whom it may touch, worked out from the rows before the call, and compares all rows
+before and after. Workers keep every hold they ever had and go on using it, as frozen ones do when they thaw. Messages
+are in a bag, where they are doubled, lost, and as late as can be.
+"""
+
+import os
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import Connection, text
+
+from shared import lifecycle, pauses, workers
+from shared.jobs import Backoff, Claim, Completion, Failure, Hold, NewArtifact, NewJob, Pending, Renewal
+from shared.models import Outcome
+from shared.routing import UNROUTED
+from shared.workers import Boot
+from tests.integration.lifecycle_world import State, World
+
+T = TypeVar("T")
+LEASE_SECONDS = 40
+REPUBLISH_SECONDS = 3600
+BACKOFF = Backoff(base_seconds=10, longest_seconds=60, failures=5)
+#: Histories in a run, and steps in each; the same ones every time.
+EXAMPLES = int(os.environ.get("SPOTMILL_TEST_HISTORIES", "40"))
+STEPS = 40
+
+#: Which of what there is, counted from the newest.
+picks = st.lists(st.integers(0, 5), min_size=1, max_size=4)
+chances = st.sampled_from([0.0, 0.25, 0.999])
+machines = st.sampled_from(["vm-1", "vm-2", "vm-3"])
+objects = st.builds(
+    NewJob,
+    bucket=st.just("uploads"),
+    object=st.sampled_from(["a.jpg", "b.jpg", "c.jpg"]),
+    generation=st.sampled_from([1, 1, 1, 2]),
+    pipeline=st.sampled_from(["image", "image", "image", UNROUTED]),
+    size_bytes=st.just(1000),
+    content_type=st.just("image/jpeg"),
+    owner=st.sampled_from([None, "ann@example.com"]),
+    error=st.sampled_from([None, None, None, None, "Nothing can process it."]),
+)
+
+
+def chosen(among: Sequence[T], which: Iterable[int]) -> list[T]:
+    """Pick by number, the newest first."""
+    return [among[-1 - number % len(among)] for number in which] if among else []
+
+
+def seconds(number: float) -> timedelta:
+    return timedelta(seconds=number)
+
+
+class Life(RuleBasedStateMachine):
+    """Everything that may happen to jobs."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self.world = world
+        self.states: dict[uuid.UUID, State] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.paused = False
+        self.jobs: list[uuid.UUID] = []  # as they came
+        self.holds: list[Hold] = []  # all that anybody ever had
+        self.answerable: dict[Hold, uuid.UUID] = {}  # whose message is not answered yet
+        self.bag: list[uuid.UUID] = []  # messages in Pub/Sub
+        self.listed: list[Pending] = []  # by publishers that have not sent them yet
+        self.sent: list[Pending] = []  # by publishers that have not noted it yet
+        self.silent: set[tuple[uuid.UUID, Any]] = set()  # stays in the queue whose message was lost
+        self.retried: dict[uuid.UUID, int] = {}  # the attempt at the latest retry
+        self.reopened: set[uuid.UUID] = set()  # that the last step may have taken out of a final state
+        self.boots = {"vm-1": 1, "vm-2": 1, "vm-3": 1}
+
+    @initialize()
+    def dawn(self) -> None:
+        self.world.begin_anew()
+        self.world.advance(0)
+        for name in self.boots:
+            self.world.do(partial(workers.register, boot=self.boot(name)))
+        # One job waits, one is held, and one by two workers, of whom the first has not noticed.
+        new = [NewJob("uploads", name, 1, "image", 1000, "image/jpeg") for name in ("a.jpg", "b.jpg", "c.jpg")]
+        self.record(new)
+        self.claim("vm-1", self.jobs[:1])
+        self.world.advance(LEASE_SECONDS + 1)
+        self.claim("vm-2", self.jobs[:2])
+
+    def boot(self, name: str) -> Boot:
+        return Boot(name, "us-central1-a", f"{self.boots[name]:08}", "e2-standard-2", 2)
+
+    def act(self, call: Callable[[Connection], T], *, chance: float = 0) -> tuple[T, dict[uuid.UUID, State]]:
+        """Call; return the answer and the jobs that it changed, as they were. Time never runs backwards for any."""
+        before = self.states
+        answer = self.world.do(call, chance=chance)
+        return answer, self.look(before)
+
+    def look(self, before: dict[uuid.UUID, State]) -> dict[uuid.UUID, State]:
+        self.states, self.counts = self.world.look()
+        changed = {job: state for job, state in before.items() if self.states[job] != state}
+        for job, was in changed.items():
+            now = self.states[job]
+            assert now.attempt >= was.attempt, "an attempt is never given twice"
+            assert not was.final or job in self.reopened, f"{was.status} is final"
+            if now.status == "queued" and now.at("queued_at") != was.at("queued_at"):
+                assert now.at("published_at") is None, "whatever enters the queue clears published_at"
+        self.reopened = set()
+        return changed
+
+    def stands(self, hold: Hold) -> bool:
+        """What the guard of every write by a holder says."""
+        state = self.states.get(hold.id)
+        return state is not None and state.status == "running" and state.attempt == hold.attempt
+
+    @property
+    def believed(self) -> list[Hold]:
+        """All holds that anybody ever had; last those that stand, and those of jobs that somebody else has by now."""
+
+        def interest(hold: Hold) -> int:
+            return 0 if self.states[hold.id].status != "running" else 1 + (not self.stands(hold))
+
+        return sorted(self.holds, key=interest)
+
+    # -- Objects arrive, are overwritten, are deleted ------------------------------------------------------------------
+
+    @rule(new=st.lists(objects, min_size=1, max_size=4))
+    def record(self, new: list[NewJob]) -> None:
+        known = set(self.states)
+        recorded, changed = self.act(partial(lifecycle.record, jobs=new))
+        for asked, job in zip(new, recorded, strict=True):
+            row = self.states[job.id].job
+            identity = (asked.bucket, asked.object, asked.generation, asked.pipeline)
+            assert identity == (row["bucket"], row["object"], row["generation"], row["pipeline"])
+            assert job.new == (job.id not in known)
+            assert job.status == row["status"]
+        self.jobs += dict.fromkeys(job.id for job in recorded if job.id not in self.jobs)
+        self.listed += {job.id: job.pending for job in recorded if job.pending is not None}.values()
+        names = {asked.object for asked in new}
+        newest = {
+            name: max(s.job["generation"] for s in self.states.values() if s.job["object"] == name) for name in names
+        }
+        for state in self.states.values():
+            outdated = state.job["object"] in names and state.job["generation"] < newest[state.job["object"]]
+            assert not (outdated and state.status == "queued"), "a newer generation supersedes what waits"
+        for old, was in changed.items():
+            assert (was.status, self.states[old].status) == ("queued", "superseded")
+
+    @rule(name=st.sampled_from(["a.jpg", "b.jpg", "c.jpg"]), generation=st.integers(1, 2))
+    def delete_object(self, name: str, generation: int) -> None:
+        ended, changed = self.act(lambda c: lifecycle.supersede_deleted(c, "uploads", name, generation))
+        assert set(ended) == set(changed)
+        for was in changed.values():
+            assert (was.status, was.job["object"], was.job["generation"]) == ("queued", name, generation)
+
+    # -- Publishing ----------------------------------------------------------------------------------------------------
+
+    @rule(most=st.sampled_from([1, 2, 1000]))
+    def tick_lists(self, most: int) -> None:
+        call = partial(lifecycle.unpublished, republish_after_seconds=REPUBLISH_SECONDS, most=most)
+        found, changed = self.act(call)
+        assert not changed
+        wanted = set() if self.paused else {job for job, state in self.states.items() if self.unannounced(state)}
+        assert {pending.id for pending in found} <= wanted
+        assert len(found) == min(most, len(wanted))
+        assert all(pending.queued_at == self.states[pending.id].at("queued_at") for pending in found)
+        self.listed += sorted(found, key=lambda pending: self.jobs.index(pending.id))
+
+    def unannounced(self, state: State) -> bool:
+        published = state.at("published_at")
+        return state.due(self.world.now) and (
+            published is None or published < self.world.now - seconds(REPUBLISH_SECONDS)
+        )
+
+    @precondition(lambda self: self.listed)
+    @rule(which=picks)
+    def send(self, which: list[int]) -> None:
+        for pending in dict.fromkeys(chosen(self.listed, which)):
+            self.listed.remove(pending)
+            self.sent.append(pending)
+            self.bag.append(pending.id)
+
+    @precondition(lambda self: self.sent)
+    @rule(which=picks, dies=st.booleans())
+    def note(self, which: list[int], dies: bool) -> None:
+        noted = list(dict.fromkeys(chosen(self.sent, which)))
+        self.sent = [pending for pending in self.sent if pending not in noted]
+        if dies:
+            return
+        wanted = {
+            p.id
+            for p in noted
+            if self.states[p.id].status == "queued" and self.states[p.id].at("queued_at") == p.queued_at
+        }
+        _, changed = self.act(partial(lifecycle.mark_published, published=noted))
+        assert set(changed) == wanted, "a note belongs to one stay in the queue"
+        assert all(self.states[job].at("published_at") == self.world.now for job in wanted)
+
+    @precondition(lambda self: self.bag)
+    @rule(which=st.integers(0, 5), lost=st.booleans())
+    def lose_or_double(self, which: int, lost: bool) -> None:
+        [message] = chosen(self.bag, [which])
+        if lost:
+            self.bag.remove(message)
+            self.silent.add((message, self.states[message].job["queued_at"]))
+        else:
+            self.bag.append(message)
+
+    # -- Workers -------------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.jobs)
+    @rule(
+        name=machines,
+        which=st.lists(st.integers(0, 5), max_size=4),
+        late=st.lists(st.integers(0, 5), min_size=1, max_size=2),
+    )
+    def pull(self, name: str, which: list[int], late: list[int]) -> None:
+        """Take messages from the bag, and perhaps some that were answered long ago."""
+        messages = chosen(self.bag, which)
+        for message in set(messages):
+            self.bag.remove(message)
+        self.claim(name, [*messages, *chosen(self.jobs, late), uuid.uuid5(uuid.NAMESPACE_URL, "nobody's")])
+
+    def claim(self, name: str, ids: list[uuid.UUID]) -> list[Claim]:
+        asked = set(ids) & set(self.states)
+        now = self.world.now + seconds(0.001)
+        free = {job for job in asked if self.states[job].due(now) or self.states[job].expired(now)}
+        spent = {job for job in asked if self.states[job].status == "queued"} if self.paused else set()
+        call = partial(lifecycle.claim, ids=ids, worker=self.boot(name).id, lease_seconds=LEASE_SECONDS)
+        claims, changed = self.act(call)
+        assert {claim.id for claim in claims} == (set() if self.paused else free)
+        assert set(changed) <= {claim.id for claim in claims} | spent
+        for claim in claims:
+            self.check_claim(claim, changed[claim.id], name)
+        for claim in sorted(claims, key=lambda claim: self.jobs.index(claim.id)):
+            self.holds.append(claim.hold)
+            self.answerable[claim.hold] = claim.id
+        return claims
+
+    def check_claim(self, claim: Claim, was: State, name: str) -> None:
+        state = self.states[claim.id]
+        assert claim.attempt == state.attempt == was.attempt + 1
+        assert state.job["worker"] == self.boot(name).id
+        assert state.at("lease_until") == self.world.now + seconds(LEASE_SECONDS)
+        assert state.job["failures"] == was.job["failures"], "a loss counts no failure"
+        if was.status == "running":
+            assert state.attempts[-2]["outcome"] == "lost"
+
+    @precondition(lambda self: self.holds)
+    @rule(which=picks, progress=st.floats(0, 1), steps=st.integers(0, 2))
+    def renew(self, which: list[int], progress: float, steps: int) -> None:
+        asked = chosen(self.believed, which)
+        standing = {hold for hold in asked if self.stands(hold)}
+        renewals = [Renewal(hold.id, hold.attempt, progress, "half way", steps, 1.5 * steps) for hold in asked]
+        answer, changed = self.act(partial(lifecycle.renew, renewals=renewals, lease_seconds=LEASE_SECONDS))
+        assert answer == standing
+        assert set(changed) <= {hold.id for hold in standing}, "a stale hold changes no row"
+        for hold in standing:
+            state = self.states[hold.id]
+            assert state.at("lease_until") == self.world.now + seconds(LEASE_SECONDS)
+            assert (state.job["progress"], state.last["steps_stored"]) == (progress, steps)
+
+    def end(
+        self, asked: list[Hold], call: Callable[[Connection], Iterable[Hold]], *, chance: float = 0, nack: bool = False
+    ) -> list[tuple[Hold, State, State]]:
+        """Write endings; return the holds that stood, with their jobs before and after."""
+        standing = {hold for hold in asked if self.stands(hold)}
+        answer, changed = self.act(call, chance=chance)
+        assert set(answer) == standing
+        assert set(changed) == {hold.id for hold in standing}, "a stale hold changes no row"
+        for hold in dict.fromkeys(asked):
+            message = self.answerable.pop(hold, None)
+            if message is not None and (nack or hold not in standing):  # a fenced worker's message comes again
+                self.bag.append(message)
+        return [(hold, changed[hold.id], self.states[hold.id]) for hold in standing]
+
+    @precondition(lambda self: self.holds)
+    @rule(which=picks)
+    def commit(self, which: list[int]) -> None:
+        asked = chosen(self.believed, which)
+        for hold, was, now in self.end(asked, partial(lifecycle.commit, completions=[completion(h) for h in asked])):
+            assert (now.status, now.attempt, now.last["outcome"]) == ("succeeded", hold.attempt, "succeeded")
+            assert now.job["result"] == {"of": hold.attempt}
+            assert [file["object"] for file in now.artifacts] == [f"{hold.id}/{hold.attempt}/thumbnail.webp"]
+            assert now.job["failures"] == was.job["failures"]
+
+    @precondition(lambda self: self.holds)
+    @rule(which=picks, permanent=st.booleans(), chance=chances)
+    def fail(self, which: list[int], permanent: bool, chance: float) -> None:
+        self.fail_holds(chosen(self.believed, which), permanent=permanent, chance=chance)
+
+    def fail_holds(self, asked: list[Hold], *, permanent: bool, chance: float) -> None:
+        failures = [Failure(hold.id, hold.attempt, "The disk is full.", permanent) for hold in asked]
+        ended = self.end(asked, partial(lifecycle.fail, failures=failures, backoff=BACKOFF), chance=chance)
+        for _, was, now in ended:
+            assert now.last["outcome"] == "failed"
+            self.check_failure(was, now, permanent=permanent)
+
+    def check_failure(self, was: State, now: State, *, permanent: bool) -> None:
+        before = was.job["failures"]
+        assert now.job["failures"] == before + 1
+        assert now.status == ("failed" if permanent or before + 1 >= BACKOFF.failures else "queued")
+        longest = min(BACKOFF.base_seconds * 2**before, BACKOFF.longest_seconds)
+        due = now.at("not_before")
+        assert due is not None
+        assert seconds(longest / 2) <= due - self.world.now <= seconds(longest)
+
+    @precondition(lambda self: self.holds)
+    @rule(which=picks, outcome=st.sampled_from([Outcome.PREEMPTED, Outcome.LOST]))
+    def release(self, which: list[int], outcome: Outcome) -> None:
+        asked = chosen(self.believed, which)
+        call = partial(lifecycle.release, holds=asked, outcome=outcome, reason="The VM was taken.")
+        for _, was, now in self.end(asked, call, nack=True):
+            assert (now.status, now.last["outcome"]) == ("queued", outcome)
+            self.check_return(was, now)
+
+    def check_return(self, was: State, now: State) -> None:
+        assert now.job["failures"] == was.job["failures"], "only failures count"
+        assert now.due(self.world.now)
+
+    @precondition(lambda self: self.holds)
+    @rule(which=picks)
+    def supersede(self, which: list[int]) -> None:
+        asked = chosen(self.believed, which)
+        for _, _, now in self.end(asked, partial(lifecycle.supersede, holds=asked, reason="The file is gone.")):
+            assert (now.status, now.last["outcome"]) == ("superseded", "cancelled")
+
+    @precondition(lambda self: self.answerable)
+    @rule(which=picks)
+    def time_out(self, which: list[int]) -> None:
+        """Deadlines of messages run out while their workers work, or are dead."""
+        for hold in dict.fromkeys(chosen(list(self.answerable), which)):
+            self.bag.append(self.answerable.pop(hold))
+
+    @rule(name=machines, new_boot=st.booleans(), chance=chances)
+    def start_again(self, name: str, new_boot: bool, chance: float) -> None:
+        """An agent comes back, on the boot that it had or on another."""
+        for hold in [hold for hold in self.answerable if self.states[hold.id].job["worker"] == self.boot(name).id]:
+            self.bag.append(self.answerable.pop(hold))
+        self.boots[name] += new_boot
+        boot = self.boot(name)
+        self.world.do(partial(workers.register, boot=boot))
+        held = {
+            j: s for j, s in self.states.items() if s.status == "running" and s.job["worker"].startswith(f"{name}/")
+        }
+        (lost, failed), changed = self.act(
+            lambda c: lifecycle.recover(c, boot.instance, boot.id, BACKOFF), chance=chance
+        )
+        stuck = {j for j, s in held.items() if s.job["worker"] == boot.id and not s.last["steps_stored"]}
+        assert {hold.id for hold in failed} == stuck
+        assert {hold.id for hold in lost} == set(held) - stuck
+        assert set(changed) == set(held)
+        for job, was in held.items():
+            if job in stuck:
+                self.check_failure(was, self.states[job], permanent=False)
+            else:
+                assert self.states[job].last["outcome"] == "lost"
+                self.check_return(was, self.states[job])
+
+    @precondition(lambda self: any(map(self.stands, self.holds)))
+    @rule(which=picks, name=machines)
+    def freeze(self, which: list[int], name: str) -> None:
+        """Workers renew nothing for too long, and another one takes over what they have; they do not know yet."""
+        self.world.advance(LEASE_SECONDS + 1)
+        self.claim(name, [hold.id for hold in chosen([hold for hold in self.holds if self.stands(hold)], which)])
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=st.integers(0, 5), times=st.integers(1, 5), chance=chances)
+    def fail_again_and_again(self, which: int, times: int, chance: float) -> None:
+        [job] = chosen(self.jobs, [which])
+        for _ in range(times):
+            self.world.advance(BACKOFF.longest_seconds)
+            for claim in self.claim("vm-1", [job]):
+                self.fail_holds([claim.hold], permanent=False, chance=chance)
+
+    # -- Time and the tick ---------------------------------------------------------------------------------------------
+
+    @rule(by=st.sampled_from([0.5, 5, 15, 41, 41, 700, 4000, 8 * 86400]), restart=st.booleans())
+    def wait(self, by: float, restart: bool) -> None:
+        self.world.advance(by, restart=restart and by < LEASE_SECONDS)
+
+    @rule(most=st.sampled_from([1, 1000]))
+    def expire(self, most: int) -> None:
+        now = self.world.now + seconds(0.001)
+        young = self.world.up_since + seconds(LEASE_SECONDS) >= now
+        late = [] if young else [job for job, state in self.states.items() if state.expired(now)]
+        lost, changed = self.act(partial(lifecycle.expire, lease_seconds=LEASE_SECONDS, most=most))
+        assert {hold.id for hold in lost} == set(changed) == set(late[:most])
+        for job, was in changed.items():
+            assert (self.states[job].status, self.states[job].last["outcome"]) == ("queued", "lost")
+            self.check_return(was, self.states[job])
+
+    @rule()
+    def fold(self) -> None:
+        _, changed = self.act(lambda connection: connection.execute(text("SELECT fold_job_counts()")).all())
+        assert not changed
+
+    # -- People --------------------------------------------------------------------------------------------------------
+
+    @rule(on=st.sampled_from([True, False, False, False]))
+    def pause(self, on: bool) -> None:
+        _, changed = self.act(partial(pauses.pause if on else pauses.resume, by="ann@example.com"))
+        assert not changed
+        self.paused = on
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=picks)
+    def cancel(self, which: list[int]) -> None:
+        asked = set(chosen(self.jobs, which))
+        live = {job for job in asked if not self.states[job].final}
+        answer, changed = self.act(partial(lifecycle.cancel, ids=list(asked), reason="Cancelled by Ann."))
+        assert answer == live == set(changed)
+        for job, was in changed.items():
+            assert self.states[job].status == "cancelled"
+            assert was.status == "queued" or self.states[job].last["outcome"] == "cancelled"
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=picks)
+    def retry(self, which: list[int]) -> None:
+        asked = chosen(self.jobs, which)
+        over = {job for job in asked if self.states[job].status in {"failed", "cancelled"}}
+        self.reopened = over
+        pending, changed = self.act(partial(lifecycle.retry, ids=asked))
+        assert {p.id for p in pending} == over == set(changed)
+        for job in over:
+            state = self.states[job]
+            assert state.due(self.world.now)
+            assert (state.job["failures"], state.job["error"], state.job["finished_at"]) == (0, None, None)
+            self.retried[job] = state.attempt
+        self.listed += sorted(pending, key=lambda p: self.jobs.index(p.id))
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=picks)
+    def reroute(self, which: list[int]) -> None:
+        asked = set(chosen(self.jobs, which))
+        taken = {(s.job["object"], s.job["generation"]) for s in self.states.values() if s.job["pipeline"] == "image"}
+        wanted = {
+            job
+            for job in asked
+            if (row := self.states[job].job)["status"] in {"failed", "cancelled"}
+            and row["pipeline"] == UNROUTED
+            and (row["object"], row["generation"]) not in taken
+        }
+        self.reopened = wanted
+        answer, changed = self.act(partial(lifecycle.reroute, pipelines=dict.fromkeys(asked, "image")))
+        assert answer == wanted == set(changed)
+        for job, was in changed.items():
+            assert self.states[job].status == was.status
+
+    # -- Two at once ---------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: any(map(self.stands, self.holds)))
+    @rule(which=st.integers(0, 5), one=st.integers(0, 4), other=st.integers(0, 4))
+    def two_endings_at_once(self, which: int, one: int, other: int) -> None:
+        """Of two endings of one attempt that are written at the same moment, exactly one is."""
+        [hold] = chosen([hold for hold in self.holds if self.stands(hold)], [which])
+        endings: list[Callable[[Connection], Any]] = [
+            lambda c: lifecycle.commit(c, [completion(hold)]),
+            lambda c: lifecycle.fail(c, [Failure(hold.id, hold.attempt, "no", permanent=True)], BACKOFF),
+            lambda c: lifecycle.release(c, [hold], outcome=Outcome.PREEMPTED, reason="The VM was taken."),
+            lambda c: lifecycle.supersede(c, [hold], reason="The file is gone."),
+            lambda c: lifecycle.commit(c, [completion(hold)]),
+        ]
+        before = self.states
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(self.world.in_transaction, endings[one])
+            second = pool.submit(self.world.at_once, endings[other])
+            assert [bool(first.result()), bool(second.result())].count(True) == 1
+        assert set(self.look(before)) == {hold.id}
+        if (message := self.answerable.pop(hold, None)) is not None:
+            self.bag.append(message)
+
+    @precondition(lambda self: self.jobs)
+    @rule(which=picks)
+    def two_claims_at_once(self, which: list[int]) -> None:
+        """Of two workers that claim the same jobs at the same moment, each job has one."""
+        asked, before = chosen(self.jobs, which), self.states
+        free = {job for job in asked if before[job].due(self.world.now) or before[job].expired(self.world.now)}
+        calls = [
+            partial(lifecycle.claim, ids=ids, worker=self.boot(name).id, lease_seconds=LEASE_SECONDS)
+            for name, ids in (("vm-1", asked), ("vm-2", asked[::-1]))
+        ]
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(self.world.in_transaction, calls[0])
+            second = pool.submit(self.world.at_once, calls[1])
+            claims = [*first.result(), *second.result()]
+        self.look(before)
+        assert Counter(claim.id for claim in claims) == Counter(set() if self.paused else free)
+        self.holds += [claim.hold for claim in sorted(claims, key=lambda claim: self.jobs.index(claim.id))]
+
+    # -- Always --------------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def one_winner(self) -> None:
+        """A job has succeeded by exactly one attempt, its last, and shows the files of that attempt alone."""
+        for state in self.states.values():
+            winners = [attempt["attempt"] for attempt in state.attempts if attempt["outcome"] == "succeeded"]
+            assert winners == ([state.attempt] if state.status == "succeeded" else [])
+            assert [file["attempt"] for file in state.artifacts] == winners
+
+    @invariant()
+    def one_open_attempt(self) -> None:
+        """Attempts count from 1, and only the last of a running job is open, in the hands of the job's worker."""
+        for state in self.states.values():
+            assert [attempt["attempt"] for attempt in state.attempts] == list(range(1, state.attempt + 1))
+            still = [(a["attempt"], a["worker"]) for a in state.attempts if a["ended_at"] is None]
+            assert still == ([(state.attempt, state.job["worker"])] if state.status == "running" else [])
+            assert all((attempt["ended_at"] is None) == (attempt["outcome"] is None) for attempt in state.attempts)
+
+    @invariant()
+    def only_failures_count(self) -> None:
+        """The failures of a job are its attempts since the latest retry that failed, and are fewer than are allowed."""
+        for job, state in self.states.items():
+            since = self.retried.get(job, 0)
+            failed = [a for a in state.attempts if a["outcome"] == "failed" and a["attempt"] > since]
+            assert state.job["failures"] == len(failed)
+            assert state.status == "failed" or len(failed) < BACKOFF.failures
+
+    @invariant()
+    def counts_are_true(self) -> None:
+        """The roll-up says what counting would say."""
+        true = Counter((state.job["owner"] or "", state.status) for state in self.states.values())
+        assert self.counts == true
+
+    @invariant()
+    def nothing_is_forgotten(self) -> None:
+        """A due job is on the tick's list, or has a message that somebody will get."""
+        for job, state in self.states.items():
+            if not state.due(self.world.now) or self.unannounced(state):
+                continue
+            on_its_way = job in self.bag or job in self.answerable.values()
+            assert on_its_way or (job, state.job["queued_at"]) in self.silent
+
+
+def completion(hold: Hold) -> Completion:
+    name = f"{hold.id}/{hold.attempt}/thumbnail.webp"
+    artifact = NewArtifact("thumbnail", "results", name, 1, "image/webp", 10, "AAAAAA==", "thumbnail.webp")
+    return Completion(hold.id, hold.attempt, {"of": hold.attempt}, [artifact])
+
+
+PROFILE = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture
+def world(database_url: str) -> Iterator[World]:
+    """A database whose clock stands still."""
+    world = World(database_url)
+    yield world
+    world.close()
+
+
+def test_no_history_breaks_a_promise(world: World) -> None:
+    """Random calls in random order, many of them with holds that are no longer any, leave every promise kept."""
+    run_state_machine_as_test(partial(Life, world), settings=PROFILE)  # type: ignore[arg-type]  # any callable that makes one does
