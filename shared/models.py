@@ -131,7 +131,8 @@ class Job(Base):
         Index("jobs_owner_newest", _OWNER_KEY, text("created_at DESC"), text("id DESC")),
         Index("jobs_owner_status_newest", _OWNER_KEY, "status", text("created_at DESC"), text("id DESC")),
         Index("jobs_status_newest", "status", text("created_at DESC"), text("id DESC")),
-        Index("jobs_pipeline_newest", "pipeline", text("created_at DESC"), text("id DESC")),
+        Index("jobs_pipeline_newest", "pipeline", "status", text("created_at DESC"), text("id DESC")),
+        Index("jobs_owner_pipeline_newest", _OWNER_KEY, "pipeline", "status", text("created_at DESC"), text("id DESC")),
         Index("jobs_queue", "not_before", postgresql_where=text("status = 'queued'")),
         Index("jobs_unpublished", "not_before", postgresql_where=text("status = 'queued' AND published_at IS NULL")),
         Index(
@@ -212,6 +213,8 @@ class Run(Base):
     vm_seconds: Mapped[float] = mapped_column(server_default="0")
     cost_usd: Mapped[float | None]
     problem: Mapped[str | None]  #: what keeps VMs from starting: stockout, quota
+    jobs_counted: Mapped[int] = mapped_column(server_default="0")  #: of an open run, until ``counted_until``
+    counted_until: Mapped[datetime | None]
     beyond_budget: Mapped[bool] = mapped_column(server_default=text("false"))  #: an admin started it though it is spent
 
     __table_args__ = (Index("runs_open", text("(true)"), unique=True, postgresql_where=text("ended_at IS NULL")),)

@@ -94,10 +94,14 @@ _FOUND = text("""
 
 
 def _found(wanted: Wanted) -> Select[Any]:
-    """Search by file name in the database's own function: under row-level security no trigram index could be used."""
+    """Search by file name and pipeline in the database's own function.
+
+    Under row-level security no trigram index could be used, and the walks of a pipeline are too many to be put together
+    here for each page.
+    """
     cursor = wanted.cursor
     found = _FOUND.bindparams(
-        q=wanted.q,
+        q=wanted.q or "",
         status=",".join(wanted.status) or None,
         pipeline=wanted.pipeline,
         created_at=cursor.created_at.isoformat() if cursor else None,
@@ -137,7 +141,7 @@ def as_json(rows: Any, kind: type[Job], most: int) -> Select[str]:
 
 
 def _rows(person: Person, wanted: Wanted) -> Any:
-    if wanted.q and not wanted.upload:
+    if (wanted.q or wanted.pipeline) and not wanted.upload:
         return _found(wanted)
     walks = _walks(person, wanted)
     return union_all(*(walk.subquery().select() for walk in walks)) if len(walks) > 1 else walks[0]
