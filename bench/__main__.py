@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-GROUPS = ("gcs", "pubsub", "image", "worker", "dispatcher", "control_plane", "story")
+GROUPS = ("gcs", "pubsub", "image", "worker", "dispatcher", "control_plane", "lists", "story")
 RESULTS = Path(__file__).parent / "results"
 
 
