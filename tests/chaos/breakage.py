@@ -27,6 +27,8 @@ PATIENCE_SECONDS = 40.0
 RESTART_SECONDS = 60.0
 #: The part of the faults that strike whichever VM, working or not.
 _IDLE_SHARE = 0.4
+#: Seconds for which the others wait for one that works.
+_WAIT_FOR_WORK_SECONDS = 4.0
 
 T = TypeVar("T")
 
@@ -41,6 +43,7 @@ class Breaker:
         self._network = Network(mill, book, schedule.seed)
         self._starts = 1
         self._disk = disk
+        self._begun: dict[Fault, float] = {}
         self._upheaval = threading.Lock()
         self.ticking = threading.Event()  #: cleared while no tick may come
         self.ticking.set()
@@ -49,6 +52,7 @@ class Breaker:
 
     def strike(self, fault: Fault) -> None:
         """Break it, and count."""
+        self._begun[fault] = time.monotonic()
         try:
             if fault.kind in WEATHER:  # counted by the calls that it strikes
                 self._network.storm(fault)
@@ -86,7 +90,11 @@ class Breaker:
         return _choose(machines, fault)
 
     def _victims(self, fault: Fault, machines: Sequence[Machine]) -> Sequence[Machine]:
-        """Leave those that work, mostly: killing the idle proves little."""
+        """Leave those that work, mostly: killing the idle proves little.
+
+        Raises:
+            MissedError: nobody works at this moment; it is worth waiting a little.
+        """
         machines = [machine for machine in machines if machine.name != self.protected]
         if fault.pick * 100 % 1 < _IDLE_SHARE:
             return machines
@@ -95,7 +103,10 @@ class Breaker:
         except AWAY:
             return machines
         holders = {row.worker for row in rows}
-        return [machine for machine in machines if machine.worker in holders] or machines
+        working = [machine for machine in machines if machine.worker in holders]
+        if not working and time.monotonic() - self._begun[fault] < _WAIT_FOR_WORK_SECONDS:
+            raise MissedError("nobody works")
+        return working or machines
 
     def _running(self, fault: Fault) -> tuple[Machine, psutil.Process]:
         machines = self._victims(fault, [m for m in self._mill.machines() if m.agent is not None])
