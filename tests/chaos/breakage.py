@@ -23,8 +23,8 @@ from tests.chaos.schedule import SERVERS, Fault, Schedule
 from tests.cloud import wait_for
 
 #: Seconds for which a fault looks for something to break.
-PATIENCE_SECONDS = 40.0
-RESTART_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
+RESTART_SECONDS = 120.0
 #: The part of the faults that strike whichever VM, working or not.
 _IDLE_SHARE = 0.4
 #: Seconds for which the others wait for one that works.
