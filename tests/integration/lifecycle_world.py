@@ -3,6 +3,7 @@
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -48,6 +49,9 @@ _ALL = text("""
                              ORDER BY j.id)
             FROM jobs j LEFT JOIN tried t ON t.job_id = j.id LEFT JOIN shown s ON s.job_id = j.id) AS jobs,
            (SELECT jsonb_agg(jsonb_build_array(owner, status, n)) FROM counted) AS counts""")
+
+
+_WAITING = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid())")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,16 @@ class World:
         """Run as the workers do."""
         with self._statements.connect() as connection:
             return call(connection)
+
+    def overlap(self, first: Callable[[Connection], T], second: Callable[[Connection], T]) -> tuple[T, T]:
+        """Run both at once: the second begins while the first holds its locks and has not committed."""
+        with ThreadPoolExecutor(1) as pool:
+            with self._transactions.begin() as connection:
+                one = first(connection)
+                other = pool.submit(self.at_once, second)
+                while not other.done() and not connection.execute(_WAITING).scalar_one():
+                    pass
+            return one, other.result()
 
     def look(self) -> tuple[dict[uuid.UUID, State], Counter[tuple[str, str]]]:
         """Read all jobs in the order of their ids, and the roll-up: how many jobs each owner has in each state."""
