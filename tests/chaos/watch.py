@@ -98,6 +98,8 @@ class Watch(threading.Thread):
                 fields = json.loads(line) if line.startswith("{") else {}
             except ValueError:
                 fields = {}
+            if not fields and "\\n" in line:  # a part of an event, whose process was killed while it wrote
+                continue
             event = str(fields.get("message", "")) if isinstance(fields, dict) else ""
             if event in _BUGS:
                 self._note(name, event, line)
