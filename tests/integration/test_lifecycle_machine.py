@@ -97,6 +97,7 @@ class Life(RuleBasedStateMachine):
         new = [NewJob("uploads", name, 1, "image", 1000, "image/jpeg") for name in ("a.jpg", "b.jpg", "c.jpg")]
         self.record(new)
         self.send([0, 1, 2])
+        self.note([0, 1, 2], dies=False)
         self.claim("vm-1", self.jobs[:1])
         self.world.advance(LEASE_SECONDS + 1)
         self.claim("vm-2", self.jobs[:2])
@@ -159,6 +160,9 @@ class Life(RuleBasedStateMachine):
             assert not (outdated and state.status == "queued"), "a newer generation supersedes what waits"
         for old, was in changed.items():
             assert (was.status, self.states[old].status) == ("queued", "superseded")
+        for state in self.states.values():
+            if state.status == "superseded" and state.attempt == 0 and state.at("finished_at") == self.world.now:
+                assert state.job["generation"] < newest[state.job["object"]], "only a newer generation supersedes"
 
     @rule(name=st.sampled_from(["a.jpg", "b.jpg", "c.jpg"]), generation=st.integers(1, 2))
     def delete_object(self, name: str, generation: int) -> None:
