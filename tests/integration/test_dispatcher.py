@@ -16,6 +16,8 @@ from sqlalchemy import text
 from eventarc.contract import SampleEvent, read_sample
 from local.programs import JOBS
 from local.scheduler.schedule import CronJob
+from shared import lifecycle
+from shared.jobs import NewJob
 from tests.cloud import Cloud, wait_for
 from tests.photos import photographs
 
@@ -248,8 +250,11 @@ def test_what_came_through_our_own_doors_is_whole(cloud: Cloud, name: str) -> No
 
 def test_a_quota_that_keeps_vms_from_starting_is_shown(cloud: Cloud) -> None:
     """A run that asks for more VMs than the project may have says so in the group's own words."""
+    waits = NewJob(cloud.settings.upload_bucket, "quota/later.jpg", 1, "image", 1, "image/jpeg")
     with cloud.engine.begin() as connection:
         connection.execute(text("INSERT INTO runs (started_by, workers) VALUES ('ann', 1)"))
+        [job] = lifecycle.record(connection, [waits])  # without a job that waits, the run would be over
+        connection.execute(text("UPDATE jobs SET not_before = now() + interval '1 day' WHERE id = :id"), {"id": job.id})
     names = {
         "project": cloud.settings.project,
         "region": cloud.settings.region,
@@ -270,5 +275,6 @@ def test_a_quota_that_keeps_vms_from_starting_is_shown(cloud: Cloud) -> None:
     finally:
         with cloud.engine.begin() as connection:
             connection.execute(text("DELETE FROM runs WHERE ended_at IS NULL"))
+            lifecycle.cancel(connection, [job.id], reason="The test is over.")
         cloud.groups.resize(**names, size=0)  # type: ignore[arg-type]
         wait_for(lambda: not list(cloud.groups.list_managed_instances(**names)), 60)  # type: ignore[arg-type]

@@ -35,8 +35,8 @@ async def work(url: str, slots: int) -> None:
             pass
 
         await manager.run(
-            batch_size=slots,
-            max_concurrent_tasks=2 * slots,
+            batch_size=slots // 2,  # the most that it takes for this concurrency
+            max_concurrent_tasks=slots,
             dequeue_timeout=timedelta(seconds=1),
             mode=QueueExecutionMode.drain,
         )

@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from structlog.testing import CapturingLogger
 
 from services.dispatcher import sweep as sweeping
+from services.dispatcher.handlers import tick
 from services.dispatcher.sweep import Swept, sweep
 from shared import lifecycle
 from shared.jobs import Backoff, Failure
@@ -41,14 +43,16 @@ def test_a_lost_attempts_outputs_and_finished_steps_go_and_results_stay(dispatch
     assert dispatch.to_sweep() == 0
 
 
-def test_the_tick_sweeps_and_says_how_much(dispatch: Dispatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tick_sweeps_and_says_how_much(dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has to do anything for it."""
+    log = CapturingLogger()
+    monkeypatch.setattr(tick, "log", log)
     lost_then_won(dispatch, "a.jpg")
     dispatch.age(HOUR)
     dispatch.tick()
     assert dispatch.to_sweep() == 0
-    [line] = [line for line in capsys.readouterr().out.splitlines() if "tick.done" in line]
-    assert "3" in line.split("deleted")[1]
+    [said] = [call.kwargs for call in log.calls if call.args == ("tick.done",)]
+    assert said["deleted"] == 3
 
 
 def test_nothing_goes_while_its_worker_may_still_be_sending(dispatch: Dispatch) -> None:
