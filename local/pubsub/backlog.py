@@ -8,7 +8,7 @@ class Backlog(Protocol):
     """Messages that wait to be delivered. They are known by their ids; nothing here touches their bodies."""
 
     def __len__(self) -> int:
-        """How many messages wait, roughly: those that are not due yet count too."""
+        """How many messages wait, or more, never fewer: none is handed out once this is 0."""
 
     def add(self, message_ids: Sequence[int], keys: Sequence[str]) -> None:
         """Append messages that were never delivered, with their ordering keys."""

@@ -19,7 +19,8 @@ class PlainBacklog:
         self._returned_turn = True
 
     def __len__(self) -> int:
-        return max(0, len(self._fresh) - len(self._settled)) + len(self._attempts)
+        # Never too few, or the last ones would not be looked for: what is in ``_settled`` may have been taken long ago.
+        return len(self._fresh) + len(self._attempts)
 
     def add(self, message_ids: Sequence[int], keys: Sequence[str]) -> None:  # noqa: ARG002 - keys are for order
         self._fresh.extend(message_ids)

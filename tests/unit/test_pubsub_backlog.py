@@ -97,6 +97,24 @@ class History(RuleBasedStateMachine):
         assert self.done == set(self.keys)
 
 
+class PlainHistory(History):
+    """Without order, a message that waits may be settled by an ack id of a former run, also more than once."""
+
+    @rule(attempts=st.sampled_from([0, 1]))
+    def restore(self, attempts: int) -> None:
+        message_id = len(self.keys) + 1
+        self.keys[message_id] = ""
+        self.backlog.restore(message_id, "", attempts)
+
+    @rule(data=st.data())
+    def acknowledge_late(self, data: st.DataObject) -> None:
+        if unheld := sorted(self.keys.keys() - self.leased.keys()):
+            message_id = data.draw(st.sampled_from(unheld))
+            settled = self.backlog.settle_waiting(message_id)
+            assert settled or message_id in self.done
+            self.done.add(message_id)
+
+
 class OrderedHistory(History):
     """With ordering, a key has one holder, and its messages go out in order."""
 
@@ -113,7 +131,20 @@ class OrderedHistory(History):
         assert earlier <= self.leased.keys() | self.acknowledged | self.done
 
 
-TestPlainBacklog = History.TestCase
+def test_an_acknowledgement_that_comes_twice_hides_no_other_message() -> None:
+    """After a restart a message is delivered and acknowledged, and once more by its old ack id: the others still wait."""
+    backlog = PlainBacklog()
+    for message_id, attempts in ((1, 0), (2, 1), (3, 0)):
+        backlog.restore(message_id, "", attempts)
+    assert backlog.take(1.0, "a") == (2, 1)
+    backlog.acknowledged(2)
+    backlog.settle_waiting(2)
+    assert backlog.take(1.0, "a") == (1, 0)
+    assert len(backlog) >= 1, "a backlog that counts as empty is never looked into"
+    assert backlog.take(1.0, "a") == (3, 0)
+
+
+TestPlainBacklog = PlainHistory.TestCase
 TestOrderedBacklog = OrderedHistory.TestCase
 TestPlainBacklog.settings = TestOrderedBacklog.settings = settings(
     max_examples=200, stateful_step_count=40, deadline=None
