@@ -132,7 +132,7 @@ class OrderedHistory(History):
 
 
 def test_an_acknowledgement_that_comes_twice_hides_no_other_message() -> None:
-    """After a restart a message is delivered and acknowledged, and once more by its old ack id: the others still wait."""
+    """A message of before a restart is delivered, acknowledged, and again by its old ack id: the others still wait."""
     backlog = PlainBacklog()
     for message_id, attempts in ((1, 0), (2, 1), (3, 0)):
         backlog.restore(message_id, "", attempts)
