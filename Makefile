@@ -9,9 +9,10 @@ ARGS   ?=
 up: .venv/ready
 	@exec $(BIN)/spotmill up $(ARGS)
 
-# With ARGS, only what they ask pytest for.
+# With ARGS, only what they ask pytest for. Most tests wait for other processes most of the time, so three go at once; the
+# short files come last, as no core should be idle in the end.
 test: .venv/ready chromium spin lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),--numprocesses 3 --dist loadfile --no-loadscope-reorder)
 	$(if $(ARGS),,$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES))
 
 # Break a whole local mill for some minutes and check that nothing is lost; the seed decides what is broken, and when.

@@ -22,6 +22,7 @@ from google.pubsub_v1 import PublisherClient, PubsubMessage
 from sqlalchemy import Engine, create_engine
 
 from local.clients import publisher_of, subscriber_of
+from local.postgres.cluster import superuser_url
 from shared.settings import Settings
 
 START_SECONDS = 120.0
@@ -198,6 +199,24 @@ def wait_until_ready(cloud: Cloud) -> None:
         wait_for(answered, START_SECONDS, "spotmill up is ready")
     except AssertionError as error:
         raise AssertionError(f"{error}\n{cloud.output.read_text()}") from None
+
+
+@contextmanager
+def postgres(data_dir: Path) -> Iterator[str]:
+    """Run the local cloud's Postgres alone; give its superuser's URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spotmill", "local", "postgres", "--port", "0", "--data-dir", str(data_dir)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        assert any("Postgres on" in line for line in process.stdout), "Postgres did not start"
+        yield superuser_url(data_dir)
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 @contextmanager

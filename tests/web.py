@@ -13,10 +13,11 @@ from werkzeug.test import TestResponse
 
 from services.web.app import create_app
 from services.web.identity import ASSERTION_HEADER
-from shared import lifecycle
+from shared import lifecycle, runs
 from shared.jobs import Backoff, Claim, Completion, Failure, NewArtifact, NewJob
+from shared.models import StopMode
 from shared.settings import WebSettings
-from tests.cloud import Cloud
+from tests.cloud import Cloud, wait_for
 from tests.iap import AUDIENCE, Iap
 
 ADMIN = "admin@example.org"
@@ -118,9 +119,26 @@ class Web:
             kind, blob.bucket.name, blob.name, blob.generation, content_type, len(body), blob.crc32c, filename
         )
 
+    def settle(self, table: str) -> None:
+        """Forget all jobs and the rows of a table, and return when the run is over."""
+        with self.cloud.engine.begin() as connection:
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - a name from a test
+            connection.execute(text("DELETE FROM jobs"))
+            runs.stop(connection, by="the test", mode=StopMode.NOW)
+
+        def over() -> bool:
+            self.cloud.tick()
+            return self.person().api("/queue")["run"] is None
+
+        wait_for(over, 60, "the run is over")
+
     def close(self) -> None:
         """Leave no job behind."""
         self.app.extensions["spotmill"].engine.dispose()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget all jobs."""
         with self.cloud.engine.begin() as connection:
             connection.execute(text("DELETE FROM jobs"))
 

@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from bench.control_plane import ours
 from bench.control_plane.measure import Rate, read
+from tests.cloud import postgres
 
 _PEERS = Path(__file__).parent / "peers"
 #: Each peer: its program, and what its tables say of finished jobs.
@@ -41,7 +42,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     rates: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # Postgres has a user of its own
-        with ours.postgres(Path(folder) / "postgres") as server:
+        with postgres(Path(folder) / "postgres") as server:
             for number in range(rounds):
                 scratch = Path(folder) / f"round-{number}"
                 scratch.mkdir()

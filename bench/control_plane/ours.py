@@ -1,40 +1,17 @@
 """Spotmill's side: Postgres, Pub/Sub and Cloud Storage of the local cloud, and one agent with its slots."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, text
 
 from bench.control_plane.measure import Rate, watch
-from local.postgres.cluster import superuser_url
 from shared import lifecycle
 from shared.jobs import NewJob
 from shared.migrate import migrate
 from tests.agents import UPLOADS, Lab, Machines, Servers, server
 
 _BATCH = 500
-
-
-@contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """Run the Postgres of the local cloud; give its superuser's URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "spotmill", "local", "postgres", "--port", "0", "--data-dir", str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    if not any("Postgres on" in line for line in process.stdout):
-        raise RuntimeError("Postgres did not start")
-    try:
-        yield superuser_url(folder)
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def measure(folder: Path, database_url: str, jobs: int, slots: int) -> Rate:

@@ -9,7 +9,6 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,9 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -27,16 +24,13 @@ from hypothesis.stateful import (
 from sqlalchemy import Connection, text
 
 from shared import lifecycle, pauses, workers
-from shared.jobs import Backoff, Claim, Completion, Failure, Hold, NewArtifact, NewJob, Pending, Renewal
+from shared.jobs import Claim, Completion, Failure, Hold, NewArtifact, NewJob, Renewal
 from shared.models import Outcome
 from shared.routing import UNROUTED
-from shared.workers import Boot
+from tests.integration.lifecycle_ledger import BACKOFF, LEASE_SECONDS, REPUBLISH_SECONDS, Ledger, seconds
 from tests.integration.lifecycle_world import State, World
 
 T = TypeVar("T")
-LEASE_SECONDS = 40
-REPUBLISH_SECONDS = 3600
-BACKOFF = Backoff(base_seconds=10, longest_seconds=60, failures=5)
 #: Histories in a run, and steps in each; the same ones every time.
 EXAMPLES = int(os.environ.get("SPOTMILL_TEST_HISTORIES", "120"))
 STEPS = 40
@@ -63,32 +57,11 @@ def chosen(among: Sequence[T], which: Iterable[int]) -> list[T]:
     return [among[-1 - number % len(among)] for number in which] if among else []
 
 
-def seconds(number: float) -> timedelta:
-    return timedelta(seconds=number)
-
-
-class Life(RuleBasedStateMachine):
+class Life(Ledger):
     """Everything that may happen to jobs."""
 
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world = world
-        self.states: dict[uuid.UUID, State] = {}
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self.paused = False
-        self.jobs: list[uuid.UUID] = []  # as they came
-        self.holds: list[Hold] = []  # all that anybody ever had
-        self.answerable: dict[Hold, uuid.UUID] = {}  # whose message is not answered yet
-        self.bag: list[uuid.UUID] = []  # messages in Pub/Sub
-        self.listed: list[Pending] = []  # by publishers that have not sent them yet
-        self.sent: list[Pending] = []  # by publishers that have not noted it yet
-        self.silent: set[tuple[uuid.UUID, Any]] = set()  # stays in the queue whose message was lost
-        self.retried: dict[uuid.UUID, int] = {}  # the attempt at the latest retry
-        self.reopened: set[uuid.UUID] = set()  # that the last step may have taken out of a final state
-        self.boots = {"vm-1": 1, "vm-2": 1, "vm-3": 1}
-
-    @initialize()
-    def dawn(self) -> None:
+    @initialize(paused=st.sampled_from([False, False, True]))
+    def dawn(self, paused: bool) -> None:
         self.world.begin_anew()
         self.world.advance(0)
         for name in self.boots:
@@ -101,41 +74,8 @@ class Life(RuleBasedStateMachine):
         self.claim("vm-1", self.jobs[:1])
         self.world.advance(LEASE_SECONDS + 1)
         self.claim("vm-2", self.jobs[:2])
-
-    def boot(self, name: str) -> Boot:
-        return Boot(name, "us-central1-a", f"{self.boots[name]:08}", "e2-standard-2", 2)
-
-    def act(self, call: Callable[[Connection], T], *, chance: float = 0) -> tuple[T, dict[uuid.UUID, State]]:
-        """Call; return the answer and the jobs that it changed, as they were. Time never runs backwards for any."""
-        before = self.states
-        answer = self.world.do(call, chance=chance)
-        return answer, self.look(before)
-
-    def look(self, before: dict[uuid.UUID, State]) -> dict[uuid.UUID, State]:
-        self.states, self.counts = self.world.look()
-        changed = {job: state for job, state in before.items() if self.states[job] != state}
-        for job, was in changed.items():
-            now = self.states[job]
-            assert now.attempt >= was.attempt, "an attempt is never given twice"
-            assert not was.final or job in self.reopened, f"{was.status} is final"
-            if now.status == "queued" and now.at("queued_at") != was.at("queued_at"):
-                assert now.at("published_at") is None, "whatever enters the queue clears published_at"
-        self.reopened = set()
-        return changed
-
-    def stands(self, hold: Hold) -> bool:
-        """What the guard of every write by a holder says."""
-        state = self.states.get(hold.id)
-        return state is not None and state.status == "running" and state.attempt == hold.attempt
-
-    @property
-    def believed(self) -> list[Hold]:
-        """All holds that anybody ever had; last those that stand, and those of jobs that somebody else has by now."""
-
-        def interest(hold: Hold) -> int:
-            return 0 if self.states[hold.id].status != "running" else 1 + (not self.stands(hold))
-
-        return sorted(self.holds, key=interest)
+        if paused:
+            self.pause(on=True)
 
     # -- Objects arrive, are overwritten, are deleted ------------------------------------------------------------------
 
@@ -183,12 +123,6 @@ class Life(RuleBasedStateMachine):
         assert len(found) == min(most, len(wanted))
         assert all(pending.queued_at == self.states[pending.id].at("queued_at") for pending in found)
         self.listed += sorted(found, key=lambda pending: self.jobs.index(pending.id))
-
-    def unannounced(self, state: State) -> bool:
-        published = state.at("published_at")
-        return state.due(self.world.now) and (
-            published is None or published < self.world.now - seconds(REPUBLISH_SECONDS)
-        )
 
     @precondition(lambda self: self.listed)
     @rule(which=picks)
@@ -248,6 +182,7 @@ class Life(RuleBasedStateMachine):
         claims, changed = self.act(call)
         assert {claim.id for claim in claims} == (set() if self.paused else free)
         assert set(changed) <= {claim.id for claim in claims} | spent
+        assert all(self.states[job].at("published_at") is None for job in spent), "its message went for nothing"
         for claim in claims:
             self.check_claim(claim, changed[claim.id], name)
         for claim in sorted(claims, key=lambda claim: self.jobs.index(claim.id)):
@@ -403,8 +338,10 @@ class Life(RuleBasedStateMachine):
     def wait(self, by: float, restart: bool) -> None:
         self.world.advance(by, restart=restart and by < LEASE_SECONDS)
 
-    @rule(most=st.sampled_from([1, 1000]))
-    def expire(self, most: int) -> None:
+    @rule(most=st.sampled_from([1, 1000]), was_away=st.booleans())
+    def expire(self, most: int, was_away: bool) -> None:
+        if was_away:  # nobody could renew while the database was
+            self.world.advance(LEASE_SECONDS + 1, restart=True)
         now = self.world.now + seconds(0.001)
         young = self.world.up_since + seconds(LEASE_SECONDS) >= now
         late = [] if young else [job for job, state in self.states.items() if state.expired(now)]
@@ -508,49 +445,6 @@ class Life(RuleBasedStateMachine):
         self.look(before)
         assert Counter(claim.id for claim in claims) == Counter(set() if self.paused else free)
         self.holds += [claim.hold for claim in sorted(claims, key=lambda claim: self.jobs.index(claim.id))]
-
-    # -- Always --------------------------------------------------------------------------------------------------------
-
-    @invariant()
-    def one_winner(self) -> None:
-        """A job has succeeded by exactly one attempt, its last, and shows the files of that attempt alone."""
-        for state in self.states.values():
-            winners = [attempt["attempt"] for attempt in state.attempts if attempt["outcome"] == "succeeded"]
-            assert winners == ([state.attempt] if state.status == "succeeded" else [])
-            assert [file["attempt"] for file in state.artifacts] == winners
-
-    @invariant()
-    def one_open_attempt(self) -> None:
-        """Attempts count from 1, and only the last of a running job is open, in the hands of the job's worker."""
-        for state in self.states.values():
-            assert [attempt["attempt"] for attempt in state.attempts] == list(range(1, state.attempt + 1))
-            still = [(a["attempt"], a["worker"]) for a in state.attempts if a["ended_at"] is None]
-            assert still == ([(state.attempt, state.job["worker"])] if state.status == "running" else [])
-            assert all((attempt["ended_at"] is None) == (attempt["outcome"] is None) for attempt in state.attempts)
-
-    @invariant()
-    def only_failures_count(self) -> None:
-        """The failures of a job are its attempts since the latest retry that failed, and are fewer than are allowed."""
-        for job, state in self.states.items():
-            since = self.retried.get(job, 0)
-            failed = [a for a in state.attempts if a["outcome"] == "failed" and a["attempt"] > since]
-            assert state.job["failures"] == len(failed)
-            assert state.status == "failed" or len(failed) < BACKOFF.failures
-
-    @invariant()
-    def counts_are_true(self) -> None:
-        """The roll-up says what counting would say."""
-        true = Counter((state.job["owner"] or "", state.status) for state in self.states.values())
-        assert self.counts == true
-
-    @invariant()
-    def nothing_is_forgotten(self) -> None:
-        """A due job is on the tick's list, or has a message that somebody will get."""
-        for job, state in self.states.items():
-            if not state.due(self.world.now) or self.unannounced(state):
-                continue
-            on_its_way = job in self.bag or job in self.answerable.values()
-            assert on_its_way or (job, state.job["queued_at"]) in self.silent
 
 
 def completion(hold: Hold) -> Completion:

@@ -11,9 +11,10 @@ from tests.web import Web, web_on
 
 @pytest.fixture
 def web(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
-    """The application in this process; jobs are gone afterwards."""
+    """The application in this process, without jobs; they are gone afterwards too."""
     for name in ("STORAGE_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"):
         monkeypatch.setenv(name, cloud.environment[name])
     made = web_on(cloud, tmp_path)
+    made.forget()
     yield made
     made.close()

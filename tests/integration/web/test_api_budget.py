@@ -6,10 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from shared import runs
-from shared.models import StopMode
 from tests.budget import PERIOD, notify
-from tests.cloud import wait_for
 from tests.web import ADMIN, API, PUBLIC_URL, Web
 
 FORM = {"Origin": PUBLIC_URL}
@@ -19,16 +16,7 @@ FORM = {"Origin": PUBLIC_URL}
 def _unspent(web: Web) -> Iterator[None]:
     """No budget is known and no run is open when the test is over."""
     yield
-    with web.cloud.engine.begin() as connection:
-        connection.execute(text("DELETE FROM budgets"))
-        connection.execute(text("DELETE FROM jobs"))
-        runs.stop(connection, by="the test", mode=StopMode.NOW)
-
-    def over() -> bool:
-        web.cloud.tick()
-        return web.person().api("/queue")["run"] is None
-
-    wait_for(over, 60, "the run is over")
+    web.settle("budgets")
 
 
 def test_a_spent_budget_stops_the_run_and_is_told(web: Web) -> None:

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from shared import runs
-from shared.models import StopMode
 from tests.cloud import wait_for
 from tests.web import ADMIN, API, PUBLIC_URL, Person, Web
 
@@ -17,16 +15,7 @@ FORM = {"Origin": PUBLIC_URL}
 def _moves_again(web: Web) -> Iterator[None]:
     """The queue moves and no run is open when the test is over."""
     yield
-    with web.cloud.engine.begin() as connection:
-        connection.execute(text("DELETE FROM pauses"))
-        connection.execute(text("DELETE FROM jobs"))
-        runs.stop(connection, by="the test", mode=StopMode.NOW)
-
-    def over() -> bool:
-        web.cloud.tick()
-        return web.person().api("/queue")["run"] is None
-
-    wait_for(over, 60, "the run is over")
+    web.settle("pauses")
 
 
 def press(person: Person, what: str) -> dict[str, object]:
