@@ -21,6 +21,7 @@ from bench.million import ANOTHER, BUSIEST, fill
 from local.postgres.cluster import superuser_url
 from services.web.cursor import Cursor
 from services.web.identity import ASSERTION_HEADER
+from shared import pauses
 from tests.cloud import Cloud, running, wait_for
 from tests.iap import AUDIENCE, Iap
 
@@ -136,12 +137,14 @@ def run(quick: bool) -> list[dict[str, Any]]:
         rows = [_row(f"{many:,} jobs written", time.monotonic() - started, "s")]
         with superuser.connect() as connection:
             asked = calls(connection, many)
+            pauses.pause(connection, by=ADMIN)  # in the cloud, the VMs of the open run have processors of their own
+            connection.commit()
         superuser.dispose()
         return rows + lists(cloud, asked)
 
 
 def lists(cloud: Cloud, asked: Sequence[Call]) -> list[dict[str, Any]]:
-    """Measure calls of the web service on a cloud that has its jobs."""
+    """Measure calls of the web service on a cloud that has its jobs; its queue is paused and moves again at the end."""
     rows = []
     iap = Iap(cloud.data_dir)
     with served(cloud, iap) as url, requests.Session() as session:
@@ -153,7 +156,9 @@ def lists(cloud: Cloud, asked: Sequence[Call]) -> list[dict[str, Any]]:
                 took = measure(session, url, call, {ASSERTION_HEADER: iap.assertion(email)})
                 p95, median = statistics.quantiles(took, n=20)[-1], statistics.median(took)
                 rows.append(_row(f"{call.name}, {who}: p95 (p50 {median:.1f} ms)", p95, "ms", f"<= {_TARGET_MS}"))
-        rows += _retry(session, url, {ASSERTION_HEADER: iap.assertion(ADMIN)})
+        admin = {ASSERTION_HEADER: iap.assertion(ADMIN)}
+        session.post(f"{url}/queue/resume", headers=admin, timeout=60).raise_for_status()
+        rows += _retry(session, url, admin)
     return rows
 
 

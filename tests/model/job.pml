@@ -357,6 +357,11 @@ inline pause() {
     trouble--; paused = true;
     printf("a person pauses the queue\n") }
 }
+inline reannounce() {        /* its message was set aside as a dead letter, or so somebody believes */
+  d_step { trouble > 0 && status == queued ->
+    trouble--; announce_anew();
+    printf("a person has the job announced anew\n") }
+}
 inline retry() {             /* the one way out of a final state */
   d_step { trouble > 0 && (status == failed || status == cancelled) ->
     trouble--; failures = 0; status = queued; queue(); due = true;
@@ -381,6 +386,7 @@ active proctype world() {
   :: supersede_deleted()
   :: cancel()
   :: pause()
+  :: reannounce()
   :: retry()
   :: break
   od
