@@ -47,7 +47,7 @@ class Breaker:
         self._upheaval = threading.Lock()
         self.ticking = threading.Event()  #: cleared while no tick may come
         self.ticking.set()
-        self.protected: str | None = None  #: a VM that nothing is done to
+        self.spared: set[str] = set()  #: VMs that nothing is done to, or nothing more
         self.kinds: Mapping[str, Callable[[Fault], str]] = self._workers() | self._servers() | self._fleet()
 
     def strike(self, fault: Fault) -> None:
@@ -95,7 +95,7 @@ class Breaker:
         Raises:
             MissedError: nobody works at this moment; it is worth waiting a little.
         """
-        machines = [machine for machine in machines if machine.name != self.protected]
+        machines = [machine for machine in machines if machine.name not in self.spared]
         if fault.pick * 100 % 1 < _IDLE_SHARE:
             return machines
         try:
@@ -150,12 +150,15 @@ class Breaker:
         return self._freeze(machine, child, fault.seconds)
 
     def _freeze(self, machine: Machine, process: psutil.Process, seconds: float) -> str:
+        self.spared.add(machine.name)  # the dead do not thaw
         try:
             process.suspend()
             time.sleep(seconds)
             process.resume()
-        except psutil.NoSuchProcess:  # killed while it was frozen
+        except psutil.NoSuchProcess:  # everything was killed while it was frozen
             return f"{machine.worker}, and it died"
+        finally:
+            self.spared.discard(machine.name)
         return f"{machine.worker} for {seconds:.0f} s"
 
     def _order(self, kind: str, verb: str, fault: Fault) -> str:

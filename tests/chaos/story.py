@@ -120,7 +120,7 @@ class Story:
             return rows[0].worker if rows else None
 
         worker = wait_for(held, 120, "the long job is running", pause_seconds=0.2)
-        self._breaker.protected = worker.partition("/")[0]
+        self._breaker.spared.add(worker.partition("/")[0])
         self._say(f"{worker} holds a job for {self.schedule.seconds:.0f} s, and is left alone")
 
     def _judge_long_job(self) -> None:
