@@ -115,7 +115,8 @@ _DISCARDED = text("""
 
 _WAITING_JOBS = text("""
     SELECT j.id FROM jobs j JOIN dead_letters d ON d.job_id = j.id
-    WHERE d.id = ANY(CAST(:ids AS uuid[])) AND j.status = 'queued' AND j.queued_at <= d.received_at""")
+    WHERE d.id = ANY(CAST(:ids AS uuid[])) AND j.status = 'queued'
+      AND j.queued_at <= d.received_at AND j.published_at <= d.received_at""")
 
 
 def mark_replayed(connection: Connection, letters: Sequence[Letter], *, by: str) -> None:
@@ -129,7 +130,10 @@ def mark_discarded(connection: Connection, letters: Sequence[Letter], *, by: str
 
 
 def waiting_jobs(connection: Connection, letters: Sequence[Letter]) -> list[uuid.UUID]:
-    """Name the jobs that are in the queue since before their message was given up, and that nothing else announces."""
+    """Name the jobs that are in the queue since before their message was given up, and that nothing else announces.
+
+    One that has been announced again since has another message; one that is not announced at all gets one by the tick.
+    """
     return list(connection.execute(_WAITING_JOBS, {"ids": _ids(letters)}).scalars())
 
 

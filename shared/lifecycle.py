@@ -105,8 +105,10 @@ def recorded(connection: Connection, target: ObjectName) -> bool:
 
 _MARK_PUBLISHED = text("""
     UPDATE jobs j SET published_at = now()
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, queued_at timestamptz)
-    WHERE j.id = r.id AND j.queued_at = r.queued_at AND j.status = 'queued'""")
+    FROM (SELECT j.id FROM jobs j
+          JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, queued_at timestamptz) USING (id)
+          WHERE j.queued_at = r.queued_at AND j.status = 'queued' ORDER BY j.id FOR UPDATE OF j) AS waiting
+    WHERE j.id = waiting.id""")
 
 
 def mark_published(connection: Connection, published: Sequence[Pending]) -> None:
@@ -118,24 +120,41 @@ def mark_published(connection: Connection, published: Sequence[Pending]) -> None
         connection.execute(_MARK_PUBLISHED, _rows(published))
 
 
-# Each half by an index of its own, so that a long queue whose messages are out costs nothing.
+# Each half by an index of its own, so that a long queue whose messages are out costs nothing. A worker that has nothing
+# to do has long been given every message that there is.
 _UNPUBLISHED = text("""
+    WITH patience AS (
+        SELECT CASE WHEN EXISTS (SELECT FROM workers
+                                 WHERE state = 'idle' AND idle_since < now() - make_interval(secs => CAST(:idle AS float8))
+                                   AND last_seen > now() - interval '30 seconds')
+               THEN CAST(:idle AS float8) ELSE CAST(:republish_after AS float8) END AS seconds
+    )
     SELECT id, queued_at FROM (
         (SELECT id, queued_at, not_before FROM jobs
          WHERE status = 'queued' AND published_at IS NULL AND not_before <= now()
          ORDER BY not_before LIMIT :most)
         UNION ALL
         (SELECT id, queued_at, not_before FROM jobs
-         WHERE status = 'queued' AND published_at < now() - make_interval(secs => :republish_after) AND not_before <= now()
+         WHERE status = 'queued' AND not_before <= now()
+           AND published_at < now() - make_interval(secs => (SELECT seconds FROM patience))
          ORDER BY published_at LIMIT :most)
     ) AS forgotten
     WHERE NOT EXISTS (SELECT FROM pauses WHERE resumed_at IS NULL)
     ORDER BY not_before, id LIMIT :most""")
 
 
-def unpublished(connection: Connection, *, republish_after_seconds: float, most: int) -> list[Pending]:
-    """List due queued jobs that no live message announces, the longest due first; none while the queue is paused."""
-    rows = connection.execute(_UNPUBLISHED, {"republish_after": republish_after_seconds, "most": most})
+def unpublished(
+    connection: Connection, *, republish_after_seconds: float, idle_seconds: float | None = None, most: int
+) -> list[Pending]:
+    """List due queued jobs that no live message announces, the longest due first; none while the queue is paused.
+
+    Once a worker has been idle for ``idle_seconds``, a message that was sent as long ago counts as lost.
+    """
+    patience = {
+        "republish_after": republish_after_seconds,
+        "idle": republish_after_seconds if idle_seconds is None else idle_seconds,
+    }
+    rows = connection.execute(_UNPUBLISHED, {name: str(value) for name, value in patience.items()} | {"most": most})
     return [Pending(row.id, row.queued_at) for row in rows]
 
 
@@ -424,13 +443,16 @@ _RETRY = text("""
     UPDATE jobs SET status = 'queued', failures = 0, error = NULL, progress = 0, stage = '', published_at = NULL, worker = NULL,
            not_before = now(), queued_at = now(), finished_at = NULL, updated_at = now()
     WHERE id IN (SELECT id FROM jobs WHERE id = ANY(CAST(:ids AS uuid[])) AND status IN ('failed', 'cancelled')
-                 ORDER BY id FOR UPDATE)
+                   AND generation > 0 ORDER BY id FOR UPDATE)
       AND status IN ('failed', 'cancelled')
     RETURNING id, queued_at""")
 
 
 def retry(connection: Connection, ids: Sequence[uuid.UUID]) -> list[Pending]:
-    """Queue failed or cancelled jobs again, with their failures forgotten; return those that were."""
+    """Queue failed or cancelled jobs again, with their failures forgotten; return those that were.
+
+    One whose object was not there when it was asked for (generation 0) has nothing to be tried on.
+    """
     rows = connection.execute(_RETRY, {"ids": "{" + ",".join(map(str, ids)) + "}"})
     return [Pending(row.id, row.queued_at) for row in rows]
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from shared.objects import OWNER_METADATA, PIPELINE_METADATA, SETTINGS_METADATA, parse_uri
+from shared.objects import LARGEST_GENERATION, OWNER_METADATA, PIPELINE_METADATA, SETTINGS_METADATA, parse_uri
 
 
 class MalformedError(Exception):
@@ -51,7 +51,7 @@ class IngestMessage(_Message):
 
     uri: str | None = None
     uris: tuple[str, ...] = Field((), max_length=1000)
-    generation: int | None = Field(None, ge=1)
+    generation: int | None = Field(None, ge=1, le=LARGEST_GENERATION)
     pipeline: str | None = Field(None, min_length=1, max_length=100)
     owner: str | None = Field(None, pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)
     settings: dict[str, Any] = Field(default_factory=dict)
@@ -87,7 +87,7 @@ class StorageObject(_Message):
 
     bucket: str = Field(min_length=3)
     name: str = Field(min_length=1)
-    generation: int = Field(ge=1)
+    generation: int = Field(ge=1, le=LARGEST_GENERATION)
     size_bytes: int = Field(alias="size", ge=0)
     content_type: str = Field("application/octet-stream", alias="contentType")
     crc32c: str | None = None
@@ -115,7 +115,7 @@ class StorageObject(_Message):
             return {}
         try:
             value = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise MalformedError(f"metadata {SETTINGS_METADATA!r} of gs://{self.bucket}/{self.name} is no JSON object")

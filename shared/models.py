@@ -237,6 +237,7 @@ class Worker(Base):
     last_seen: Mapped[datetime] = mapped_column(server_default=func.now())
     ended_at: Mapped[datetime | None]
     end_reason: Mapped[str | None]
+    idle_since: Mapped[datetime | None]  #: since when it has taken whatever it was given, and was given nothing
 
     __table_args__ = (
         UniqueConstraint("instance", "boot_id", name="workers_boot"),

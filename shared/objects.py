@@ -14,6 +14,8 @@ SETTINGS_METADATA = "settings"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 #: The form of ``upload_name``.
 _UPLOAD = re.compile(r"\d{8}T\d{2}Z/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[^/]+")
+#: Cloud Storage counts generations in 64 bits.
+LARGEST_GENERATION = 2**63 - 1
 #: Endings that browsers and transfer tools give to files they have not finished.
 _UNFINISHED = (".part", ".partial", ".crdownload", ".tmp", ".gstmp", "_.gstmp")
 
@@ -46,18 +48,21 @@ def parse_uri(uri: str) -> ObjectName:
     generation = None
     if match := re.fullmatch(r"(.+)#(\d{1,19})", name):
         name, generation = match[1], int(match[2])
-    if not name or len(name.encode()) > 1024:
-        raise ValueError(f"{uri!r} names no object (1 to 1024 bytes)")
+        if generation > LARGEST_GENERATION:
+            raise ValueError(f"{uri!r} names no object: there is no generation above {LARGEST_GENERATION}")
+    if not name or len(name.encode()) > 1024 or re.search(r"[\0\r\n]", name):
+        raise ValueError(f"{uri!r} names no object (1 to 1024 bytes, no NUL and no line break)")
     return ObjectName(bucket, name, generation)
 
 
 def is_ignored(name: str) -> bool:
-    """Tell whether an object is no upload: a folder marker, or the unfinished file of a transfer tool.
+    """Tell whether an object is no upload: a folder marker, the unfinished file of a transfer tool, or nameless.
 
-    What came through our own doors is whole, whatever the person calls it.
+    What came through our own doors is whole, whatever the person calls it. A name with a NUL can be written down
+    nowhere.
     """
     unfinished = name.lower().endswith(_UNFINISHED) or "gcs.resumable" in name
-    return name.endswith("/") or (unfinished and not _UPLOAD.fullmatch(name))
+    return name.endswith("/") or "\0" in name or (unfinished and not _UPLOAD.fullmatch(name))
 
 
 def safe_filename(filename: str) -> str:

@@ -103,6 +103,12 @@ class DispatcherSettings(Settings):
         ge=60,
         description="Publish a queued job again after this many seconds; below the subscription's retention.",
     )
+    republish_idle_seconds: int = Field(
+        120,
+        ge=5,
+        description="While a worker has been idle for this many seconds, a message that was sent as long ago counts as "
+        "lost, and its job is published again; longer than the ack deadline.",
+    )
     publish_batch: int = Field(1000, ge=1, le=10000, description="Jobs that one tick publishes in one batch.")
     worker_gone_seconds: int = Field(
         120, ge=10, description="A worker unseen for this many seconds and not in the group is gone."

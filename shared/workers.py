@@ -35,10 +35,13 @@ class Orders:
 
 
 _REGISTER = text("""
-    INSERT INTO workers (id, instance, zone, boot_id, machine_type, slots, state)
-    VALUES (:id, :instance, :zone, :boot_id, :machine_type, CAST(:slots AS bigint), 'starting')
-    ON CONFLICT (id) DO UPDATE SET last_seen = now(), slots = excluded.slots,
-        state = CASE WHEN workers.state = 'leaving' THEN 'leaving' ELSE 'starting' END, ended_at = NULL, end_reason = NULL""")
+    INSERT INTO workers (id, instance, zone, boot_id, machine_type, slots, state, stop_mode)
+    SELECT :id, :instance, :zone, :boot_id, :machine_type, CAST(:slots AS bigint),
+           CASE WHEN count(*) > 0 THEN 'leaving' ELSE 'starting' END, max(stop_mode)
+    FROM runs WHERE ended_at IS NULL AND stopped_at IS NOT NULL
+    ON CONFLICT (id) DO UPDATE SET last_seen = now(), slots = excluded.slots, ended_at = NULL, end_reason = NULL,
+        state = CASE WHEN workers.state = 'leaving' THEN 'leaving' ELSE excluded.state END,
+        stop_mode = CASE WHEN workers.state = 'leaving' THEN workers.stop_mode ELSE excluded.stop_mode END""")
 
 _EARLIER_BOOTS = text("""
     UPDATE workers SET state = 'gone', ended_at = last_seen, end_reason = 'The VM was started again.'
@@ -46,7 +49,10 @@ _EARLIER_BOOTS = text("""
 
 
 def register(connection: Connection, boot: Boot) -> None:
-    """Write the row of this boot, or take it up again; earlier boots of the VM are over."""
+    """Write the row of this boot, or take it up again; earlier boots of the VM are over.
+
+    One that comes up, or comes up again, after its run was stopped only settles what it held, and leaves.
+    """
     values = {
         "id": boot.id, "instance": boot.instance, "zone": boot.zone, "boot_id": boot.boot_id,
         "machine_type": boot.machine_type, "slots": boot.slots,
@@ -56,7 +62,9 @@ def register(connection: Connection, boot: Boot) -> None:
 
 
 _HEARTBEAT = text("""
-    UPDATE workers SET last_seen = now(), state = CASE WHEN state = 'leaving' THEN 'leaving' ELSE :state END
+    UPDATE workers SET last_seen = now(), state = CASE WHEN state = 'leaving' THEN 'leaving' ELSE :state END,
+        idle_since = CASE WHEN :state = 'idle' AND NOT EXISTS (SELECT FROM pauses WHERE resumed_at IS NULL)
+                          THEN coalesce(idle_since, now()) END
     WHERE id = :id AND state <> 'gone'
     RETURNING state, stop_mode, EXISTS (SELECT FROM pauses WHERE resumed_at IS NULL) AS paused,
               EXISTS (SELECT FROM jobs WHERE status = 'queued' AND not_before <= now()) AS due""")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.jobs import Claim, Completion, Failure, Hold, Renewal
+from shared.storable import plain
 from worker.pace import Pace
 from worker.process import ChildProcess
 
@@ -137,8 +138,8 @@ class Held:
 
 
 def clean(text: str, most: int) -> str:
-    """Make a pipeline's text fit for the database: no NUL, no half of a surrogate pair, not endless."""
-    return text[:most].replace("\x00", "").encode(errors="replace").decode()
+    """Make a pipeline's text fit for the database."""
+    return plain(text[:most])
 
 
 class Holding:

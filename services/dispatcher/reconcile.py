@@ -21,8 +21,7 @@ from services.dispatcher.intake import resource_of, take_in
 from services.dispatcher.recording import Arrival
 from services.dispatcher.sweep import sweep
 from shared import lifecycle, logging
-from shared.messages import MalformedError
-from shared.objects import ObjectName
+from shared.objects import ObjectName, is_ignored
 from shared.settings import DispatcherSettings, SettingsError, load
 
 #: Objects of one page of a listing, and rows of one page of the queue.
@@ -103,25 +102,14 @@ def _record(backends: Backends, session: Connection) -> int:
     new = 0
     fields = "name,bucket,generation,size,contentType,crc32c,metadata"
     for page in _pages(backends, backends.settings.upload_bucket, fields):
-        names = {ObjectName(blob.bucket.name, blob.name, int(blob.generation)): blob for blob in page}
+        uploads = [blob for blob in page if not is_ignored(blob.name)]
+        names = {ObjectName(blob.bucket.name, blob.name, int(blob.generation)): blob for blob in uploads}
         known = lifecycle.content_types(session, list(names))
         fresh = [Arrival(resource_of(blob)) for name, blob in names.items() if name not in known]
-        new += _take_in(backends, fresh)
+        new += sum(job.new for job in take_in(backends, fresh))
         rows = [{"bucket": n.bucket, "name": n.name, "generation": n.generation} for n in known]
         session.execute(_SEE, {"rows": json.dumps(rows)})
     return new
-
-
-def _take_in(backends: Backends, arrivals: list[Arrival]) -> int:
-    """Record and publish; one object that cannot be recorded does not cost the others of its page."""
-    try:
-        return sum(job.new for job in take_in(backends, arrivals))
-    except MalformedError as error:
-        if len(arrivals) == 1:
-            log.warning("object.malformed", object=arrivals[0].resource.name, error=str(error))
-            return 0
-    middle = len(arrivals) // 2
-    return _take_in(backends, arrivals[:middle]) + _take_in(backends, arrivals[middle:])
 
 
 _UNSEEN = text("""

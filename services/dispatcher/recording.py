@@ -13,7 +13,13 @@ from shared import lifecycle
 from shared.database import refused
 from shared.jobs import NewJob, Pending, Recorded
 from shared.messages import MalformedError, StorageObject
+from shared.objects import SETTINGS_METADATA
 from shared.routing import Offer, installed_offers, route
+from shared.storable import fault_of, plain
+
+#: Most characters of a pipeline's name, whoever asks for it, and of the reason why a file cannot be processed.
+_PIPELINE_CHARACTERS = 100
+_ERROR_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,9 @@ def to_job(arrival: Arrival, offers: Sequence[Offer]) -> NewJob:
     try:
         settings = arrival.settings or resource.settings
     except MalformedError as malformed:
-        problem = problem or str(malformed)
+        settings, problem = _unreadable(resource), problem or str(malformed)
+    if (fault := fault_of(settings)) is not None:
+        settings, problem = _unreadable(resource), problem or f"The settings of this file cannot be used: {fault}."
     if problem is None and not resource.size_bytes:
         problem = "The file is empty."
     pipeline, unroutable = route(
@@ -52,14 +60,19 @@ def to_job(arrival: Arrival, offers: Sequence[Offer]) -> NewJob:
         bucket=resource.bucket,
         object=resource.name,
         generation=resource.generation,
-        pipeline=pipeline,
+        pipeline=plain(pipeline)[:_PIPELINE_CHARACTERS],
         size_bytes=resource.size_bytes,
-        content_type=resource.content_type,
+        content_type=plain(resource.content_type),
         crc32c=resource.crc32c,
-        owner=(arrival.owner or resource.owner or "").lower() or None,
+        owner=plain(arrival.owner or resource.owner or "").lower() or None,
         settings=settings,
-        error=problem or unroutable,
+        error=plain(problem or unroutable or "")[:_ERROR_CHARACTERS] or None,
     )
+
+
+def _unreadable(resource: StorageObject) -> dict[str, Any]:
+    """Keep what was said, so that a retry does not process the file with settings that nobody asked for."""
+    return {"unreadable": plain(resource.metadata.get(SETTINGS_METADATA, ""))[:_ERROR_CHARACTERS]}
 
 
 def record_and_publish(

@@ -43,9 +43,9 @@ def retry_all(backends: Backends, person: Person, wish: RetryJobs) -> Retried:
         wanted = Wanted(states, wish.pipeline or None, wish.q or None, cursor=cursor, limit=_BATCH)
         with backends.transaction(person) as connection:
             jobs = routed_jobs(connection, person, wanted)
-            pending = lifecycle.retry(connection, accepted := _accepted(connection, jobs))
+            pending = lifecycle.retry(connection, _accepted(connection, jobs))
         queued += len(pending)
-        refused += len(jobs) - len(accepted)
+        refused += len(jobs) - len(pending)
         announced += _announce(backends, person, pending[: _ANNOUNCED - announced])
         cursor = Cursor(jobs[-1].created_at, jobs[-1].id) if len(jobs) == _BATCH else None
         if cursor is None or time.monotonic() > until:

@@ -43,6 +43,8 @@ def _route_anew(connection: Connection, job: JobDetail) -> None:
     """
     if job.status not in RETRIED:
         return
+    if job.generation == "0":
+        raise Problem(409, "It cannot be tried again", "The file was not there. Announce it again once it is.")
     asked = None if job.pipeline == UNROUTED else job.pipeline
     pipeline, refusal = route(installed_offers(connection), asked=asked, content_type=job.content_type, name=job.object)
     if refusal is None and asked is None and not lifecycle.reroute(connection, {job.id: pipeline}):

@@ -95,6 +95,27 @@ def test_the_good_ones_of_a_batch_are_recorded_and_the_bad_ones_are_told(mill: C
     assert f"'http://{folder}' does not start with gs://" in log
 
 
+def test_what_postgres_cannot_hold_costs_no_other(mill: Cloud, folder: str) -> None:
+    """Settings, owners and names that no database can hold are told; the other objects get their jobs."""
+    [good] = put(mill, f"{folder}/good.jpg")
+    for name, settings in (("nul.jpg", '{"a": "\\u0000"}'), ("huge.jpg", '{"a": 1e999}'), ("deep.jpg", "[" * 2000)):
+        blob = partner(mill).blob(f"{folder}/{name}")
+        blob.metadata = {"settings": settings, "owner": "a\0@b.c"}
+        blob.upload_from_string(b"bytes", content_type="image/jpeg")
+    uris = [f"gs://{PARTNER}/{folder}/{name}" for name in ("nul.jpg", "huge.jpg", "deep.jpg", "a\0b", f"c#{2**63}")]
+    announce(mill, {"uris": [*uris, good]})
+    found = waited(mill, folder, ["nul.jpg", "huge.jpg", "deep.jpg", "good.jpg"])
+    assert {name: job.status for name, job in found.items() if name != "good.jpg"} == dict.fromkeys(
+        ("nul.jpg", "huge.jpg", "deep.jpg"), "failed"
+    )
+    assert (found["good.jpg"].status, found["good.jpg"].owner) == ("queued", None)
+    assert "a number that is too large" in found["huge.jpg"].error
+    assert found["nul.jpg"].owner == "a@b.c"
+    announce(mill, {"uri": good, "settings": {"a": "\0"}})  # is recorded already, whatever is said of it now
+    announce(mill, {"uri": f"gs://{PARTNER}/{folder}/a\0b"}, {"uri": good, "generation": 2**63})
+    wait_for(lambda: mill.log("dispatcher").count('"event.malformed"') >= 2, what="both are refused for good")
+
+
 def test_an_object_that_may_not_be_read_says_so(mill: Cloud, folder: str) -> None:
     """The job fails with what to do about it; announced again when it may be read, the object gets its own job."""
     [uri] = put(mill, f"{folder}/1.jpg")

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from shared import lifecycle, workers
-from shared.jobs import Backoff, Claim, Completion, Failure, Hold, NewArtifact, NewJob, Recorded, Renewal
+from shared.jobs import Backoff, Claim, Completion, Failure, Hold, NewArtifact, NewJob, Pending, Recorded, Renewal
 from shared.models import JobStatus, Outcome
 from shared.workers import Boot
 
@@ -69,11 +69,15 @@ def test_an_object_becomes_one_job_however_often_it_is_announced(engine: Engine)
 
 
 def test_batches_that_overlap_do_not_block_each_other(engine: Engine) -> None:
-    """Batches recorded, claimed and committed at once in opposite orders all get through."""
+    """Batches recorded, noted, claimed and committed at once in opposite orders all get through."""
     jobs = [replace(PHOTO, object=f"{n}.jpg") for n in range(100)]
 
     def mill(order: list[NewJob]) -> int:
-        ids = [r.id for r in record(engine, *order)]
+        recorded = record(engine, *order)
+        ids = [r.id for r in recorded]
+        for _ in range(10):
+            with engine.begin() as connection:
+                lifecycle.mark_published(connection, [Pending(r.id, r.queued_at) for r in recorded])
         claimed = claim(engine, *ids)
         with engine.begin() as connection:
             return len(lifecycle.commit(connection, [completion(c) for c in claimed]))

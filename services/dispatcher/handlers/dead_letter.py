@@ -9,6 +9,7 @@ from services.dispatcher.backends import Backends
 from shared import dead_letters
 from shared.dead_letters import NewLetter
 from shared.messages import JobMessage, MalformedError
+from shared.storable import plain
 
 #: Attributes that say where a message comes from
 #: (https://cloud.google.com/pubsub/docs/handling-failures#track-delivery-attempts).
@@ -36,7 +37,7 @@ def handle(
 
 def read(message_id: str, data: bytes, attributes: Mapping[str, str], published_at: datetime) -> NewLetter:
     """Part the message that was sent from what the dead-letter topic added to it."""
-    own = {_storable(k): _storable(v) for k, v in attributes.items() if not k.startswith(_SOURCE)}
+    own = {plain(k): plain(v) for k, v in attributes.items() if not k.startswith(_SOURCE)}
     deliveries = attributes.get(f"{_SOURCE}DeliveryCount", "")
     try:
         first_published = datetime.fromisoformat(attributes.get(f"{_SOURCE}TopicPublishTime", ""))
@@ -47,16 +48,11 @@ def read(message_id: str, data: bytes, attributes: Mapping[str, str], published_
     except MalformedError:
         job_id = None
     return NewLetter(
-        message_id=_storable(message_id),
+        message_id=plain(message_id),
         published_at=first_published if first_published.tzinfo else published_at,
-        subscription=_storable(attributes.get(f"{_SOURCE}Subscription", "")),
+        subscription=plain(attributes.get(f"{_SOURCE}Subscription", "")),
         delivery_attempts=int(deliveries[:9]) if deliveries.isascii() and deliveries.isdigit() else 0,
         job_id=job_id,
         data=data,
         attributes=own,
     )
-
-
-def _storable(words: str) -> str:
-    """Leave out what Postgres cannot hold: it would refuse the message for ever."""
-    return words.replace("\x00", "").encode(errors="replace").decode()

@@ -64,6 +64,7 @@ def publish_due(backends: Backends) -> int:
             due = lifecycle.unpublished(
                 connection,
                 republish_after_seconds=settings.republish_after_seconds,
+                idle_seconds=settings.republish_idle_seconds,
                 most=settings.publish_batch,
             )
         backends.publish(due)

@@ -193,11 +193,14 @@ def test_memory_stays_flat_over_a_big_listing(images: Dispatch, monkeypatch: pyt
     assert max(sizes[10:]) < max(sizes[:10]) + 100_000
 
 
-def test_an_object_that_cannot_be_recorded_does_not_cost_the_others(images: Dispatch) -> None:
-    """What Postgres cannot hold is logged; everything else of its page is recorded."""
-    upload(images, "a.jpg", "c.jpg")
+def test_an_object_that_postgres_cannot_hold_does_not_cost_the_others(images: Dispatch) -> None:
+    """Settings that cannot be stored are a failed job that says so; everything else of the page is as always."""
+    upload(images, "a.jpg", "c.jpg", "nul\0.jpg")
     blob = images.uploads.blob("b.jpg")
-    blob.metadata = {"settings": '{"title": "\\u0000"}'}
+    blob.metadata = {"settings": '{"title": "\\u0000"}', "pipeline": "\0" + 5000 * "x"}
     blob.upload_from_string(b"bytes", content_type="image/jpeg")
-    assert reconcile(images.own) == Reconciled(2, 0, 0)
-    assert {job.object for job in images.rows("SELECT object FROM jobs")} == {"a.jpg", "c.jpg"}
+    assert reconcile(images.own) == Reconciled(3, 0, 0)
+    jobs = {job.object: job for job in images.rows("SELECT object, status, error, pipeline FROM jobs")}
+    assert {name: job.status for name, job in jobs.items()} == {"a.jpg": "queued", "b.jpg": "failed", "c.jpg": "queued"}
+    assert "a character that no text may have" in jobs["b.jpg"].error
+    assert len(jobs["b.jpg"].pipeline) == 100

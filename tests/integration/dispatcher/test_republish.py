@@ -3,8 +3,11 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import text
+
+from shared import workers
 from shared.messages import JobMessage
-from shared.models import JobStatus
+from shared.models import JobStatus, WorkerState
 from tests.dispatch import Dispatch
 
 
@@ -45,6 +48,45 @@ def test_a_queue_older_than_the_retention_is_published_again_and_processed(dispa
     dispatch.tick()
     assert announced(dispatch) == []
     assert dispatch.counts() == {JobStatus.SUCCEEDED: 1500}
+
+
+def test_a_message_that_is_lost_while_a_worker_idles_is_sent_again(dispatch: Dispatch) -> None:
+    """A worker that has nothing to do for two minutes would have been given every message; nothing waits for days."""
+    jobs = dispatch.record("a.jpg", "b.jpg")
+    dispatch.tick()
+    forget_messages(dispatch)
+    dispatch.change("UPDATE jobs SET published_at = now() - interval '10 minutes'")
+    boot = workers.Boot("vm-1", "us-central1-a", "0123456789abcdef", "e2-standard-2", 1)
+
+    def beat(state: WorkerState, idle_seconds: int | None) -> None:
+        with dispatch.engine.begin() as connection:
+            workers.register(connection, boot)
+            workers.heartbeat(connection, boot.id, WorkerState.IDLE)
+            if idle_seconds is not None:
+                aged = text("UPDATE workers SET idle_since = now() - make_interval(secs => :s)")
+                connection.execute(aged, {"s": idle_seconds})
+            workers.heartbeat(connection, boot.id, state)
+
+    for state, idle_seconds in ((WorkerState.IDLE, 60), (WorkerState.BUSY, 600)):
+        beat(state, idle_seconds)
+        dispatch.tick()
+        assert announced(dispatch) == []
+    for statement in (
+        "UPDATE workers SET last_seen = now() - interval '5 minutes'",
+        "INSERT INTO pauses (paused_by) VALUES ('ann')",
+    ):
+        beat(WorkerState.IDLE, 600)
+        dispatch.change(statement)
+        dispatch.tick()
+        assert announced(dispatch) == [], "neither from a silent worker nor from a queue that stands still"
+    beat(WorkerState.IDLE, None)
+    dispatch.change("DELETE FROM pauses")
+    beat(WorkerState.IDLE, None)
+    dispatch.tick()
+    assert announced(dispatch) == [], "it idled because of the pause"
+    beat(WorkerState.IDLE, 121)
+    dispatch.tick()
+    assert sorted(announced(dispatch)) == sorted(jobs)
 
 
 def test_a_job_that_waits_for_its_next_try_is_published_when_it_is_due(dispatch: Dispatch) -> None:

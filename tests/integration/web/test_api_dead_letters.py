@@ -154,6 +154,19 @@ def test_discarding_leaves_nothing_hanging(web: Web) -> None:
     assert admin.post(f"{API}/dead-letters/{uuid.uuid4()}/discard").status_code == 404
 
 
+def test_discarding_leaves_a_job_alone_that_has_another_message(web: Web) -> None:
+    """A job that was announced again, or is about to be, since its message was given up waits for that."""
+    admin = web.person(ADMIN)
+    again, soon = web.record(admin.email, "again.jpg", "soon.jpg")
+    undeliverable(web.cloud, about(again), about(soon))
+    letters(admin, 2)
+    with web.cloud.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET published_at = now() WHERE id = :id"), {"id": again})
+        connection.execute(text("UPDATE jobs SET published_at = NULL WHERE id = :id"), {"id": soon})
+    assert admin.post(f"{API}/dead-letters/discard").status_code == 202
+    assert {admin.api(f"/jobs/{job}")["status"] for job in (again, soon)} == {"queued"}
+
+
 def test_all_at_once(web: Web) -> None:
     """Replay takes those that can be and says how many are left; discard takes the rest. Forms do the same."""
     ada, admin = web.person(), web.person(ADMIN)
