@@ -16,7 +16,7 @@ _ALWAYS = {
     "SPOTMILL_UPLOAD_PUT_MAX_BYTES": "20000",  # so that photographs are resumable uploads
     "SPOTMILL_BACKOFF_SECONDS": "0.5",  # five failures would take minutes
     "SPOTMILL_BACKOFF_MAX_SECONDS": "4",
-    "SPOTMILL_REPUBLISH_AFTER_SECONDS": "60",  # six days, in the product
+    "SPOTMILL_REPUBLISH_AFTER_SECONDS": "300",  # six days, in the product
     "SPOTMILL_STEPS_RETENTION_DAYS": "0",  # two weeks, in the product
     "PYTHONPATH": os.pathsep.join(filter(None, (str(PLUGIN), os.environ.get("PYTHONPATH")))),
 }
@@ -46,6 +46,7 @@ PACES = {
             "SPOTMILL_LEASE_SECONDS": "10",
             "SPOTMILL_RENEW_SECONDS": "3",
             "SPOTMILL_ACK_DEADLINE_SECONDS": "12",
+            "SPOTMILL_REPUBLISH_IDLE_SECONDS": "20",
             "SPOTMILL_HEARTBEAT_SECONDS": "1",
             "SPOTMILL_IDLE_SECONDS": "15",
             "SPOTMILL_WORKER_GONE_SECONDS": "15",
