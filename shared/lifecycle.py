@@ -324,12 +324,15 @@ def fail(connection: Connection, failures: Sequence[Failure], backoff: Backoff) 
 
 _RELEASE = text("""
     WITH r AS (
-        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint)
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint, steps_stored bigint,
+                                                                   saved_seconds float8)
     ), mine AS (
-        SELECT j.id, j.attempt FROM jobs j JOIN r USING (id)
+        SELECT j.id, j.attempt, r.steps_stored, r.saved_seconds FROM jobs j JOIN r USING (id)
         WHERE j.attempt = r.attempt AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
     ), ended AS (
-        UPDATE attempts a SET ended_at = now(), outcome = :outcome, error = :reason
+        UPDATE attempts a SET ended_at = now(), outcome = :outcome, error = :reason,
+               steps_stored = coalesce(m.steps_stored, a.steps_stored),
+               saved_seconds = coalesce(m.saved_seconds, a.saved_seconds)
         FROM mine m WHERE a.job_id = m.id AND a.attempt = m.attempt
     )
     UPDATE jobs j SET status = 'queued', worker = NULL, lease_until = NULL, published_at = NULL, stage = '',
@@ -338,8 +341,13 @@ _RELEASE = text("""
     RETURNING j.id, j.attempt""")
 
 
-def release(connection: Connection, holds: Sequence[Hold], *, outcome: Outcome, reason: str) -> set[Hold]:
-    """Give jobs back to the queue without counting a failure; return those that were still held."""
+def release(
+    connection: Connection, holds: Sequence[Hold] | Sequence[Renewal], *, outcome: Outcome, reason: str
+) -> set[Hold]:
+    """Give jobs back to the queue without counting a failure; return those that were still held.
+
+    A renewal instead of a bare hold also says which steps are stored.
+    """
     if not holds:
         return set()
     rows = connection.execute(_RELEASE, _rows(holds) | {"outcome": outcome.value, "reason": reason})

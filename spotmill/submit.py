@@ -11,7 +11,7 @@ import click
 from pydantic import ValidationError
 
 from shared.messages import IngestMessage
-from shared.objects import OWNER_METADATA, PIPELINE_METADATA, SETTINGS_METADATA, parse_uri, upload_name
+from shared.objects import OWNER_METADATA, PIPELINE_METADATA, SETTINGS_METADATA, is_ignored, parse_uri, upload_name
 from shared.routing import content_type_of
 from shared.settings import Settings, SettingsError, load
 
@@ -66,12 +66,16 @@ def command(sources: tuple[str, ...], pipeline: str | None, owner: str | None, s
 
 
 def _check(configured: Settings, messages: list[IngestMessage]) -> None:
-    """Refuse objects that do not exist: the dispatcher could only drop them."""
+    """Refuse objects that do not exist, or have the name of no upload: the dispatcher could only drop them."""
     from google.api_core.exceptions import Forbidden  # noqa: PLC0415 - not needed for files
     from google.cloud.storage import Client  # noqa: PLC0415
 
     client = Client(project=configured.project)
     for target in (parse_uri(uri) for message in messages for uri in message.named):
+        if is_ignored(target.name):
+            raise click.ClickException(
+                f"{target.uri} has the name of a folder or of an unfinished file; give it another"
+            )
         blob = client.bucket(target.bucket).blob(target.name, generation=target.generation)
         try:
             found = blob.exists(timeout=_DEADLINE_SECONDS)
@@ -89,7 +93,9 @@ def _publish(configured: Settings, messages: list[IngestMessage]) -> None:
     sent = [publisher.publish(topic, m.model_dump_json(exclude_defaults=True).encode()) for m in messages]
     for message, future in zip(messages, sent, strict=True):
         future.result(timeout=_DEADLINE_SECONDS)
-        click.echo(f"{message.uri} is announced")
+        uri = message.uri or ""
+        elsewhere = parse_uri(uri).bucket != configured.upload_bucket
+        click.echo(f"{uri} is announced{'; SPOTMILL_ALLOWED_BUCKETS must name its bucket' if elsewhere else ''}")
 
 
 def _uploader(

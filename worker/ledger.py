@@ -112,8 +112,8 @@ def _supersede(connection: Connection, jobs: Sequence[Held], _backoff: Backoff) 
 def _release(connection: Connection, jobs: Sequence[Held], _backoff: Backoff) -> set[Hold]:
     won: set[Hold] = set()
     for reason in sorted({h.ending.reason for h in jobs if isinstance(h.ending, Released)}):
-        holds = [h.hold for h in jobs if isinstance(h.ending, Released) and h.ending.reason == reason]
-        won |= lifecycle.release(connection, holds, outcome=Outcome.PREEMPTED, reason=reason)
+        last = [h.renewal for h in jobs if isinstance(h.ending, Released) and h.ending.reason == reason]
+        won |= lifecycle.release(connection, last, outcome=Outcome.PREEMPTED, reason=reason)
     return won
 
 

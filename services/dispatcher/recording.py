@@ -20,6 +20,8 @@ from shared.storable import fault_of, plain
 #: Most characters of a pipeline's name, whoever asks for it, and of the reason why a file cannot be processed.
 _PIPELINE_CHARACTERS = 100
 _ERROR_CHARACTERS = 2000
+#: Most characters of an address: 64 before the @ and 255 after it (RFC 5321, section 4.5.3.1).
+_OWNER_CHARACTERS = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def to_job(arrival: Arrival, offers: Sequence[Offer]) -> NewJob:
         size_bytes=resource.size_bytes,
         content_type=plain(resource.content_type),
         crc32c=resource.crc32c,
-        owner=plain(arrival.owner or resource.owner or "").lower() or None,
+        owner=plain(arrival.owner or resource.owner or "").lower()[:_OWNER_CHARACTERS] or None,
         settings=settings,
         error=plain(problem or unroutable or "")[:_ERROR_CHARACTERS] or None,
     )

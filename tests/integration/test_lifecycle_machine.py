@@ -272,9 +272,11 @@ class Life(Ledger):
 
     def release(self, which: list[int], outcome: Outcome) -> None:
         asked = chosen(self.believed, which)
-        call = partial(lifecycle.release, holds=asked, outcome=outcome, reason="The VM was taken.")
-        for _, was, now in self.end(asked, call, nack=True):
+        last = [Renewal(hold.id, hold.attempt, 0.5, "half way", hold.attempt + 2, 1.5) for hold in asked]
+        call = partial(lifecycle.release, holds=last, outcome=outcome, reason="The VM was taken.")
+        for hold, was, now in self.end(asked, call, nack=True):
             assert (now.status, now.last["outcome"]) == ("queued", outcome)
+            assert now.last["steps_stored"] == hold.attempt + 2
             self.check_return(was, now)
 
     def check_return(self, was: State, now: State) -> None:

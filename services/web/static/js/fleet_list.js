@@ -27,6 +27,7 @@ export class FleetList {
     keyed(this.#list, shown, { key: (worker) => worker.id, create: (worker) => this.#create(worker), update: this.#update });
     const stopping = run?.state === "stopping";
     setHidden(document.getElementById("no-workers"), shown.length > 0 || stopping);
+    setHidden(document.getElementById("no-workers-yet"), Boolean(run));
     setHidden(document.getElementById("workers-gone"), shown.length > 0 || !stopping);
     const busy = alive.filter((worker) => worker.jobs.length > 0).length;
     setText(document.getElementById("fleet-sum"), alive.length ? `${plural(alive.length, "worker")}, ${busy} busy` : ordered ? "Starting" : "");

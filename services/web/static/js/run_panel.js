@@ -104,13 +104,13 @@ export class RunPanel {
   }
 
   #showEstimate() {
-    const { estimate, counts, run } = this.#queue;
+    const { estimate, counts, run, pause } = this.#queue;
     const target = element("run-estimate");
     if (counts.queued + counts.running === 0) {
       return setText(target, run?.state === "running" ? "Nothing waits. Idle workers leave by themselves in a few minutes." : "\u00a0");
     }
     if (run?.state === "running" && !this.#touched) {
-      const left = estimate.seconds === null ? "" : `About ${duration(estimate.seconds)} left.`;
+      const left = pause || estimate.seconds === null ? "" : `About ${duration(estimate.seconds)} left.`;
       return setText(target, left || "\u00a0");
     }
     const asked = Number(this.#input.value) || 1;

@@ -28,6 +28,7 @@ export class Undelivered {
     keyed(element("letters"), letters, { key: (letter) => letter.id, create: (letter) => this.#create(letter), update });
     setHidden(this.#section, letters.length === 0);
     const more = count - letters.length;
+    setHidden(element("replay-all"), more <= 0 && !letters.some((letter) => letter.can_replay), element("discard-all"));
     setHidden(element("letters-more"), more <= 0);
     setText(element("letters-more"), `And ${number(more)} older.`);
   }
