@@ -242,13 +242,15 @@ class Story:
             self.book.problem(f"reconcile after everything was settled: {said}")
 
     def _empty(self) -> None:
-        """Wait until the run is closed, no VM is left, and the sweep has nothing left to do."""
+        """Wait until the run is closed, no VM and no worker is left, and the sweep has nothing left to do."""
         self._working.clear()
 
         def empty() -> bool:
             try:
-                due = self._mill.rows("SELECT count(*) AS n FROM attempts WHERE sweep_at IS NOT NULL")[0].n
-                return not due and not self._mill.machines() and self._mill.get("/runs/current").status_code == 404
+                # A frozen VM that is deleted may thaw for a moment, and report once more before it vanishes.
+                left = self._mill.rows("""SELECT (SELECT count(*) FROM attempts WHERE sweep_at IS NOT NULL)
+                                               + (SELECT count(*) FROM workers WHERE state <> 'gone') AS n""")[0].n
+                return not left and not self._mill.machines() and self._mill.get("/runs/current").status_code == 404
             except (*AWAY, MissedError):
                 return False
 
