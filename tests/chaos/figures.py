@@ -1,8 +1,9 @@
 """How quickly the mill was on its feet again, from what the database noted and when what was broken."""
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -13,7 +14,6 @@ from tests.chaos.mill import Mill
 from tests.chaos.watch import Watch
 
 _BEGUN = re.compile(r"chaos-step ([\w-]+)")
-_JOB = re.compile(r'"job": "([0-9a-f-]{36})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +66,17 @@ def recovery(mill: Mill, book: Book, watch: Watch) -> Recovery:
     ]
     notice = [(a.ended_at - d.at).total_seconds() for a, d in _struck(attempts, notices) if a.outcome == "preempted"]
     lines = list(watch.text())
-    begun = _begun(lines)
+    pieces = begun(lines, {(str(a.job_id), a.attempt): a.ended_at for a in attempts})
     ended_oddly = Counter(str(a.job_id) for a in attempts if a.outcome != "succeeded")
-    redone = {job: sum(times.values()) - len(times) for job, times in begun.items()}
+    redone = {job: sum(times.values()) - len(times) for job, times in pieces.items()}
     greedy = [job for job, times in redone.items() if times > ended_oddly[job]]
     return Recovery(
         Spread(power_cut),
         Spread(handover),
         Spread(notice),
-        begun=sum(sum(times.values()) for times in begun.values()),
+        begun=sum(sum(times.values()) for times in pieces.values()),
         redone=sum(redone.values()),
-        interrupted=sum(ended_oddly[job] for job in begun),
+        interrupted=sum(ended_oddly[job] for job in pieces),
         fenced=sum('"job.fenced"' in line for line in lines),
         greedy=greedy,
     )
@@ -98,10 +98,17 @@ def _halted(book: Book, begin: datetime, end: datetime) -> bool:
     return any(begin < halt_end and halt_begin < end for halt_begin, halt_end in book.halts)
 
 
-def _begun(lines: Iterable[str]) -> dict[str, Counter[str]]:
-    """Count for each job how often each piece of its work was begun."""
+def begun(lines: Iterable[str], ended: Mapping[tuple[str, int], datetime | None]) -> dict[str, Counter[str]]:
+    """Count for each job how often each piece of its work was begun, by attempts that were not over.
+
+    A thawed agent works on until its next renewal tells it that it has lost the job.
+    """
     found: dict[str, Counter[str]] = {}
     for line in lines:
-        if (work := _BEGUN.search(line)) and (job := _JOB.search(line)):
-            found.setdefault(job[1], Counter())[work[1]] += 1
+        if not (work := _BEGUN.search(line)) or '"job"' not in line:
+            continue
+        said = json.loads(line)
+        over = ended.get((said["job"], said["attempt"]))
+        if over is None or datetime.fromisoformat(said["timestamp"]) <= over:
+            found.setdefault(said["job"], Counter())[work[1]] += 1
     return found

@@ -76,7 +76,7 @@ class Schedule:
 WORKER_FAULTS = {
     "agent kill -9": Rate(8),
     "child kill -9": Rate(15),
-    "agent stopped": Rate(30, (2, 40)),
+    "agent stopped": Rate(30, (2, 25)),
     "child stopped": Rate(60, (1, 6)),
     "preemption": Rate(16),
     "power cut": Rate(16),

@@ -1,6 +1,7 @@
 """The harness's own decisions: reproducible by seed, complete, and fair to what the chaos did not cause."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 from tests.chaos.__main__ import main
 from tests.chaos.audit import allowed_statuses, explained
 from tests.chaos.book import File, Version
+from tests.chaos.figures import begun
 from tests.chaos.kinds import PIPELINES, Expected, content, expected
 from tests.chaos.network import NETWORK_FAULTS
 from tests.chaos.schedule import ARRIVALS, FLEET_FAULTS, SERVER_FAULTS, WORKER_FAULTS, Arrival, plan
@@ -20,6 +22,18 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
     """Everything that is done and broken follows from the seed and the length alone."""
     assert plan(7, 180, KINDS) == plan(7, 180, KINDS)
     assert plan(7, 180, KINDS).faults != plan(8, 180, KINDS).faults
+
+
+def test_work_after_the_end_of_an_attempt_is_nobodys() -> None:
+    """What a thawed agent does before it hears that it lost the job is not redone work of the mill's."""
+    noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+    def line(attempt: int, second: int, words: str = "chaos-step part-0") -> str:
+        at = (noon + timedelta(seconds=second)).isoformat().replace("+00:00", "Z")
+        return json.dumps({"job": "a", "attempt": attempt, "line": words, "timestamp": at})
+
+    lines = [line(1, 1), line(1, 9), line(2, 5), line(2, 6, "another word"), "chaos-step part-0"]
+    assert begun(lines, {("a", 1): noon + timedelta(seconds=4), ("a", 2): None}) == {"a": {"part-0": 2}}
 
 
 def test_kinds_do_not_disturb_each_other() -> None:
