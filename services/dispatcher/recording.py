@@ -44,9 +44,10 @@ def to_job(arrival: Arrival, offers: Sequence[Offer]) -> NewJob:
     try:
         settings = arrival.settings or resource.settings
     except MalformedError as malformed:
-        settings, problem = _unreadable(resource), problem or str(malformed)
+        settings, problem = _unreadable(resource.metadata[SETTINGS_METADATA]), problem or str(malformed)
     if (fault := fault_of(settings)) is not None:
-        settings, problem = _unreadable(resource), problem or f"The settings of this file cannot be used: {fault}."
+        problem = problem or f"The settings of this file cannot be used: {fault}."
+        settings = _unreadable(repr(settings))
     if problem is None and not resource.size_bytes:
         problem = "The file is empty."
     pipeline, unroutable = route(
@@ -72,9 +73,9 @@ def to_job(arrival: Arrival, offers: Sequence[Offer]) -> NewJob:
     )
 
 
-def _unreadable(resource: StorageObject) -> dict[str, Any]:
+def _unreadable(said: str) -> dict[str, Any]:
     """Keep what was said, so that a retry does not process the file with settings that nobody asked for."""
-    return {"unreadable": plain(resource.metadata.get(SETTINGS_METADATA, ""))[:_ERROR_CHARACTERS]}
+    return {"unreadable": plain(said)[:_ERROR_CHARACTERS]}
 
 
 def record_and_publish(

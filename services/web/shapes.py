@@ -107,7 +107,9 @@ class Retried(Shape):
     """What a retry of many came to."""
 
     queued: int = Field(description="Jobs that are in the queue again.")
-    refused: int = Field(description="Jobs left alone, as no installed pipeline would take them.")
+    refused: int = Field(
+        description="Jobs left alone, as no installed pipeline would take them or their file was never there."
+    )
     next_cursor: str | None = Field(description="Where to go on, in another call with it; null when all are done.")
 
 

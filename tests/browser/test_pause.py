@@ -41,6 +41,22 @@ def test_pause_and_resume(watched: Watched, mill: Mill, shot: Callable[[Page, st
     expect(page.locator("#run-line")).to_have_text("1 job waits for a run.")
 
 
+def test_paused_in_a_run(watched: Watched, mill: Mill, shot: Callable[[Page, str], None]) -> None:
+    """Nothing is said of time left or of a Run to press, while a run is open and the queue stands still."""
+    mill.record(f"{mill.word}-one.jpg")
+    mill.post("/queue/pause")
+    mill.post("/runs", {"workers": 1})
+    try:
+        page = watched.page(f"/?q={mill.word}-")
+        expect(page.locator("#run-state")).to_have_text("Paused")
+        expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+        expect(page.locator("#no-workers-yet")).to_be_hidden()
+        expect(page.locator("#run-estimate")).not_to_contain_text("left")
+        shot(page, "pause-run")
+    finally:
+        mill.post("/runs/current/stop", {"mode": "now"})
+
+
 @pytest.mark.parametrize(("viewport", "scheme"), [(WIDE, "dark"), (PHONE, "light"), (PHONE, "dark")])
 def test_on_every_page(
     watched: Watched, mill: Mill, shot: Callable[[Page, str], None], viewport: dict[str, int], scheme: str

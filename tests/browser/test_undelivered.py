@@ -72,6 +72,7 @@ def test_all(
     ).to_be_visible()
     expect(page.locator(".letter")).to_have_count(1)
     expect(page.locator(".letter")).to_contain_text("Its job is over (succeeded)")
+    expect(page.get_by_role("button", name="Replay all")).to_be_hidden()
     page.get_by_role("button", name="Discard all").click()
     page.get_by_role("dialog").get_by_role("button", name="Discard all").click()
     expect(page.locator("#undelivered")).to_be_hidden()

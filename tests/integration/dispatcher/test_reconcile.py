@@ -18,6 +18,8 @@ from shared.jobs import Backoff, Failure, NewJob
 from shared.models import JobStatus
 from shared.settings import load
 from tests.dispatch import Dispatch
+from worker.child.settings_check import complaint
+from worker.pipelines.image import SETTINGS_SCHEMA
 
 HOUR = 3600
 
@@ -200,7 +202,8 @@ def test_an_object_that_postgres_cannot_hold_does_not_cost_the_others(images: Di
     blob.metadata = {"settings": '{"title": "\\u0000"}', "pipeline": "\0" + 5000 * "x"}
     blob.upload_from_string(b"bytes", content_type="image/jpeg")
     assert reconcile(images.own) == Reconciled(3, 0, 0)
-    jobs = {job.object: job for job in images.rows("SELECT object, status, error, pipeline FROM jobs")}
+    jobs = {job.object: job for job in images.rows("SELECT object, status, error, pipeline, settings FROM jobs")}
     assert {name: job.status for name, job in jobs.items()} == {"a.jpg": "queued", "b.jpg": "failed", "c.jpg": "queued"}
     assert "a character that no text may have" in jobs["b.jpg"].error
     assert len(jobs["b.jpg"].pipeline) == 100
+    assert complaint(jobs["b.jpg"].settings, SETTINGS_SCHEMA), "a retry takes no other settings"

@@ -32,6 +32,19 @@ def states(person: Person) -> dict[str, str]:
     return {job["filename"]: job["status"] for job in person.api("/jobs?limit=200")["jobs"]}
 
 
+def test_what_was_never_there_is_not_tried(web: Web) -> None:
+    """A job whose object was not there when it was announced says so again, and no VM starts for it."""
+    ada = web.person()
+    [job] = failed(web, ada.email, "absent.jpg")
+    with web.cloud.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET generation = 0 WHERE id = :id"), {"id": job})
+    answer = ada.post(f"{API}/jobs/{job}/retry")
+    assert answer.status_code == 409
+    assert answer.get_json()["detail"] == "The file was not there. Announce it again once it is."
+    assert retry(ada) == {"queued": 0, "refused": 1, "next_cursor": None}
+    assert states(ada) == {"absent.jpg": "failed"}
+
+
 def test_everything_that_failed_is_tried_again(web: Web) -> None:
     """Without filters all failed jobs are queued with their failures forgotten; others stay as they are."""
     ada = web.person()

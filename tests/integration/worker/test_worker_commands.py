@@ -65,6 +65,13 @@ def test_pipelines_command(engine: Engine, database_url: str, servers: Servers) 
     assert "trial-missing" not in known(engine)
 
 
+def test_submit_refuses_what_is_no_upload(database_url: str, servers: Servers) -> None:
+    """An object that the dispatcher would ignore is refused, with the reason."""
+    done = spotmill(servers, database_url, "submit", "gs://media/film.mp4.part")
+    assert done.returncode == 1
+    assert "the name of a folder or of an unfinished file" in done.stderr
+
+
 def test_submit_files(lab: Lab, database_url: str, servers: Servers, tmp_path: Path) -> None:
     """Files are uploaded under the name that the web gives uploads, with owner, pipeline and settings."""
     file = tmp_path / "Grüße aus Köln.png"
