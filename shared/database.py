@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
+from shared.network_errors import DRIVER
 from shared.settings import Settings
 
 #: What a lost or restarting database looks like from here; worth another try.
@@ -56,11 +57,12 @@ def open_engine(settings: Settings, *, autocommit: bool = False) -> Engine:
                 timeout=int(settings.database_timeout_seconds),
             )
 
-        return create_engine("postgresql+pg8000://", creator=connect, **pool)
+        return create_engine(f"postgresql+{DRIVER}://", creator=connect, **pool)
     if settings.database_url is None:
         raise ValueError("no database is configured")
+    url = make_url(settings.database_url)
     return create_engine(
-        settings.database_url,
+        url.set(drivername=f"postgresql+{DRIVER}") if url.drivername == "postgresql+pg8000" else url,
         connect_args={"timeout": settings.database_timeout_seconds, "tcp_keepalive": True},
         **pool,
     )
