@@ -1,7 +1,7 @@
 """SQLAlchemy's dialect for pg8000, with every failure of the network told as one.
 
-pg8000 1.31 lets the ``OSError`` of the first read of a message through as it is (``core._read``). SQLAlchemy then takes a
-reset connection for an error of the program: it does not ping past it, nor drops it from the pool.
+pg8000 1.31 lets the ``OSError`` of the first read of a message through as it is (``core._read``). SQLAlchemy then takes
+a reset connection for an error of the program: it does not ping past it, nor drops it from the pool.
 """
 
 from collections.abc import Iterator
