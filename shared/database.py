@@ -5,13 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from shared.network_errors import DRIVER
 from shared.settings import Settings
 
-#: What a lost or restarting database looks like from here; worth another try.
-DATABASE_AWAY = (OperationalError, InterfaceError, DBAPIError)
 #: SQLSTATE classes that blame the values: data exception, integrity violation. Trying again cannot help.
 _REFUSALS = ("22", "23")
 
