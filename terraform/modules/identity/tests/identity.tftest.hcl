@@ -1,0 +1,87 @@
+mock_provider "google" {
+  mock_data "google_storage_project_service_account" {
+    defaults = {
+      member = "serviceAccount:service-123@gs-project-accounts.iam.gserviceaccount.com"
+    }
+  }
+}
+
+variables {
+  project           = "mill"
+  name              = "spotmill"
+  database_instance = "spotmill"
+}
+
+run "accounts" {
+  command = plan
+
+  assert {
+    condition     = output.emails.web == "spotmill-web@mill.iam.gserviceaccount.com"
+    error_message = "The web service's address is not what Google makes of its account id."
+  }
+
+  assert {
+    condition     = output.members.worker == "serviceAccount:spotmill-worker@mill.iam.gserviceaccount.com"
+    error_message = "A member is not an account with its kind before it."
+  }
+
+  assert {
+    condition     = toset(keys(output.emails)) == toset(["web", "dispatcher", "worker", "migrator", "events", "deployer"])
+    error_message = "There is an account too many or too few."
+  }
+}
+
+run "a_project_of_a_domain" {
+  command = plan
+
+  variables {
+    project = "example.com:mill"
+  }
+
+  assert {
+    condition     = output.emails.web == "spotmill-web@mill.example.com.iam.gserviceaccount.com"
+    error_message = "A project of a domain has its domain turned round in addresses."
+  }
+}
+
+run "workers_hold_no_compute_role" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for grant in google_project_iam_member.this :
+      grant.role == "roles/logging.logWriter" if grant.member == output.members.worker
+    ])
+    error_message = "A worker holds more on the project than the right to write logs."
+  }
+
+  assert {
+    condition = alltrue([
+      for role, custom in google_project_iam_custom_role.this :
+      !contains(custom.permissions, "compute.instances.delete") if role != "fleet_manager"
+    ])
+    error_message = "Only the fleet manager deletes instances."
+  }
+}
+
+run "the_database_is_named_in_a_condition" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for grant in google_project_iam_member.database :
+      strcontains(grant.condition[0].expression, "projects/mill/instances/spotmill\"")
+    ])
+    error_message = "A grant on Cloud SQL reaches other instances than Spotmill's."
+  }
+}
+
+run "a_long_name_is_refused" {
+  command = plan
+
+  variables {
+    name = "a-name-that-is-far-too-long"
+  }
+
+  expect_failures = [var.name]
+}

@@ -1,0 +1,23 @@
+variable "database_instance" {
+  description = "Name of the Cloud SQL instance: connecting is allowed to this one only."
+  type        = string
+  nullable    = false
+}
+
+variable "name" {
+  description = "Prefix of the names of accounts and roles."
+  type        = string
+  nullable    = false
+  default     = "spotmill"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,15}[a-z0-9]$", var.name))
+    error_message = "name must have 2 to 17 lower-case letters, digits or hyphens: account ids may have 30 characters."
+  }
+}
+
+variable "project" {
+  description = "Project id."
+  type        = string
+  nullable    = false
+}
