@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from shared.network_errors import DRIVER
-from shared.settings import Settings
+from shared.settings import DatabaseSettings
 
 #: SQLSTATE classes that blame the values: data exception, integrity violation. Trying again cannot help.
 _REFUSALS = ("22", "23")
@@ -25,7 +25,7 @@ def away(error: Exception) -> bool:
     return isinstance(error, SQLAlchemyError | OSError) and not refused(error)
 
 
-def open_engine(settings: Settings, *, autocommit: bool = False) -> Engine:
+def open_engine(settings: DatabaseSettings, *, autocommit: bool = False) -> Engine:
     """Make the engine of this process; nothing connects yet.
 
     Every statement ends after ``database_timeout_seconds``, so that a slow database cannot hold a caller for ever. With
@@ -40,22 +40,10 @@ def open_engine(settings: Settings, *, autocommit: bool = False) -> Engine:
     }
     if autocommit:
         pool["isolation_level"] = "AUTOCOMMIT"
-    if (instance := settings.database_instance) is not None:
-        # Only production images carry the connector; it refreshes certificates and IAM tokens by itself.
-        from google.cloud.sql.connector import Connector, IPTypes  # noqa: PLC0415 - not installed locally
+    if settings.database_instance is not None:
+        from shared.cloud_sql import CloudSql  # noqa: PLC0415 - its connector takes a second to load
 
-        connector = Connector(ip_type=IPTypes.PRIVATE, enable_iam_auth=True, refresh_strategy="lazy")
-
-        def connect() -> Any:
-            return connector.connect(
-                instance,
-                "pg8000",
-                user=settings.database_user,
-                db=settings.database_name,
-                timeout=int(settings.database_timeout_seconds),
-            )
-
-        return create_engine(f"postgresql+{DRIVER}://", creator=connect, **pool)
+        return create_engine(f"postgresql+{DRIVER}://", creator=CloudSql(settings).connect, **pool)
     if settings.database_url is None:
         raise ValueError("no database is configured")
     url = make_url(settings.database_url)

@@ -1,12 +1,17 @@
 """``spotmill migrate``: bring the database to the newest schema; forwards only."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from alembic import command as alembic
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from shared.database import open_engine
+from shared.settings import MigrationSettings, SettingsError, load
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Key of the advisory lock that keeps two deployments from migrating at once.
@@ -31,13 +36,41 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         connection.commit()
 
 
+def grant(engine: Engine, grants: Sequence[tuple[str, str]]) -> None:
+    """Give database users the rights of their processes: pairs of process and user; safe to run again."""
+    with engine.begin() as connection:
+        quote = connection.dialect.identifier_preparer.quote
+        for process, user in grants:
+            connection.execute(text(f"GRANT {quote(f'spotmill_{process}')} TO {quote(user)}"))
+
+
 @click.command()
-@click.option("--database-url", envvar="DATABASE_URL", required=True, help="URL of the owner role.")
 @click.option("--revision", default="head", show_default=True, help="Stop at this revision.")
-def command(database_url: str, revision: str) -> None:
-    """Bring the database to the newest schema."""
+def command(revision: str) -> None:
+    """Bring the database to the newest schema, and let the processes' users in."""
     started = time.monotonic()
-    engine = create_engine(database_url)
+    try:
+        settings = load(MigrationSettings)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    engine = open_engine(settings)
+    if settings.database_owner is not None:
+        _become(engine, settings.database_owner)
     migrate(engine, revision)
+    grant(engine, settings.database_grants)
     engine.dispose()
     click.echo(f"Database is at {revision} ({time.monotonic() - started:.1f} s)")
+    for process, user in settings.database_grants:
+        click.echo(f"{user} has the rights of {process}")
+
+
+def _become(engine: Engine, role: str) -> None:
+    """Do everything as ``role``, of which the user is a member: attributes such as CREATEROLE are not inherited.
+
+    Source: https://www.postgresql.org/docs/current/role-membership.html
+    """
+
+    @event.listens_for(engine, "connect")
+    def set_role(connection: DBAPIConnection, _record: object) -> None:
+        connection.cursor().execute(f"SET ROLE {engine.dialect.identifier_preparer.quote(role)}")
+        connection.commit()

@@ -6,18 +6,18 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import AliasChoices, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+#: Processes that sign in to the database, each in its own group role ``spotmill_<process>``.
+PROCESSES = ("web", "dispatcher", "worker")
+
 
 class SettingsError(Exception):
     """One or more settings are missing or wrong; the message names each by its environment variable."""
 
 
-class Settings(BaseSettings):
-    """What all processes share. ``SPOTMILL_`` is the prefix unless a field names another variable."""
+class DatabaseSettings(BaseSettings):
+    """Where the database is. ``SPOTMILL_`` is the prefix unless a field names another variable."""
 
     model_config = SettingsConfigDict(env_prefix="SPOTMILL_", extra="ignore", frozen=True, populate_by_name=True)
-
-    project: str = Field(validation_alias=AliasChoices("GOOGLE_CLOUD_PROJECT", "project"), description="Project id.")
-    region: str = Field("us-central1", description="Region of the instance group and of the buckets.")
 
     database_url: str | None = Field(
         None,
@@ -28,15 +28,30 @@ class Settings(BaseSettings):
         None,
         description="Cloud SQL instance (project:region:name), reached through the connector with IAM.",
     )
+    database_admin_endpoint: str | None = Field(
+        None, description="Base URL of the Cloud SQL Admin API; None is Google's own."
+    )
     database_name: str = Field("spotmill", description="Database on the Cloud SQL instance.")
     database_user: str | None = Field(
         None, description="IAM database user (a service account without .gserviceaccount.com)."
     )
-    worker_boot_seconds: int = Field(
-        180, ge=1, description="A run whose VMs have not reported for this many seconds says so on the page."
-    )
     database_pool_size: int = Field(4, ge=1, le=50, description="Connections that one process keeps open at most.")
     database_timeout_seconds: float = Field(10, gt=0, description="Seconds to wait for a connection or a statement.")
+
+    @model_validator(mode="after")
+    def _one_database(self) -> Self:
+        if (self.database_url is None) == (self.database_instance is None):
+            raise ValueError("set either DATABASE_URL or SPOTMILL_DATABASE_INSTANCE")
+        if self.database_instance is not None and self.database_user is None:
+            raise ValueError("SPOTMILL_DATABASE_INSTANCE needs SPOTMILL_DATABASE_USER")
+        return self
+
+
+class Settings(DatabaseSettings):
+    """What all processes share."""
+
+    project: str = Field(validation_alias=AliasChoices("GOOGLE_CLOUD_PROJECT", "project"), description="Project id.")
+    region: str = Field("us-central1", description="Region of the instance group and of the buckets.")
 
     upload_bucket: str = Field(description="Bucket that people and systems put media into.")
     result_bucket: str = Field(description="Bucket for results and stored steps.")
@@ -52,6 +67,9 @@ class Settings(BaseSettings):
     backoff_max_seconds: float = Field(600, gt=0, description="Longest wait before a retry, in seconds.")
     max_workers: int = Field(2, ge=1, le=1000, description="Most VMs a run may ask for.")
     worker_slots: int = Field(2, ge=1, le=256, description="Jobs that one VM works on at once.")
+    worker_boot_seconds: int = Field(
+        180, ge=1, description="A run whose VMs have not reported for this many seconds says so on the page."
+    )
     vm_hourly_usd: float | None = Field(
         None, ge=0, description="Price of one worker VM in USD per hour; None shows no cost."
     )
@@ -60,14 +78,6 @@ class Settings(BaseSettings):
         "auto", description="json for Cloud Logging, console for people."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe level written.")
-
-    @model_validator(mode="after")
-    def _one_database(self) -> Self:
-        if (self.database_url is None) == (self.database_instance is None):
-            raise ValueError("set either DATABASE_URL or SPOTMILL_DATABASE_INSTANCE")
-        if self.database_instance is not None and self.database_user is None:
-            raise ValueError("SPOTMILL_DATABASE_INSTANCE needs SPOTMILL_DATABASE_USER")
-        return self
 
     @model_validator(mode="after")
     def _backoff_grows(self) -> Self:
@@ -243,10 +253,39 @@ class WebSettings(Settings):
         return self
 
 
-S = TypeVar("S", bound=Settings)
+class MigrationSettings(DatabaseSettings):
+    """What ``spotmill migrate`` needs besides."""
+
+    database_timeout_seconds: float = Field(
+        3600, gt=0, description="As above; a migration may rewrite a table of millions of jobs."
+    )
+    database_owner: str | None = Field(
+        None,
+        description="Role that shall own the schema, if not the one that signs in; cloudsqlsuperuser on Cloud SQL.",
+    )
+    database_grants: Annotated[tuple[tuple[str, str], ...], NoDecode] = Field(
+        (), description="Database users and the processes they are for: web=USER,dispatcher=USER,worker=USER."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_grants(cls, values: dict[str, object]) -> dict[str, object]:
+        for key in ("database_grants", "SPOTMILL_DATABASE_GRANTS"):
+            raw = values.get(key)
+            if isinstance(raw, str):
+                pairs = [part.strip().partition("=") for part in raw.split(",") if part.strip()]
+                if wrong := [name for name, _, user in pairs if name not in PROCESSES or not user]:
+                    raise ValueError(
+                        f"SPOTMILL_DATABASE_GRANTS: {', '.join(wrong)}: write {', '.join(f'{p}=USER' for p in PROCESSES)}"
+                    )
+                values[key] = tuple((name, user) for name, _, user in pairs)
+        return values
 
 
-def _variable(kind: type[Settings], location: tuple[int | str, ...]) -> str:
+S = TypeVar("S", bound=DatabaseSettings)
+
+
+def _variable(kind: type[DatabaseSettings], location: tuple[int | str, ...]) -> str:
     """Name the environment variable of a field, as a person would set it."""
     name = str(location[0]) if location else ""
     field = kind.model_fields.get(name)

@@ -6,15 +6,24 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from shared.settings import DispatcherSettings, Settings, WebSettings, WorkerSettings
+from shared.settings import (
+    DatabaseSettings,
+    DispatcherSettings,
+    MigrationSettings,
+    Settings,
+    WebSettings,
+    WorkerSettings,
+)
 
 TABLE = Path(__file__).parent.parent / "docs" / "settings.md"
 
-_PARTS: tuple[tuple[str, type[Settings]], ...] = (
-    ("All processes", Settings),
+_PARTS: tuple[tuple[str, type[DatabaseSettings]], ...] = (
+    ("All processes", DatabaseSettings),
+    ("Web, dispatcher and worker", Settings),
     ("Dispatcher", DispatcherSettings),
     ("Worker", WorkerSettings),
     ("Web", WebSettings),
+    ("`spotmill migrate`", MigrationSettings),
 )
 
 
@@ -40,12 +49,14 @@ def render() -> str:
         "the log and, for the web service, on the page. This page is made by `python -m shared.settings_table`.",
     ]
     for title, kind in _PARTS:
-        inherited = set() if kind is Settings else set(Settings.model_fields)
+        inherited = {
+            name: f for parent in kind.__mro__[:0:-1] for name, f in getattr(parent, "model_fields", {}).items()
+        }
         lines += ["", f"## {title}", "", "| variable | default | meaning |", "| --- | --- | --- |"]
         lines += [
             f"| `{_variable(name, field)}` | {_default(field)} | {field.description} |"
             for name, field in kind.model_fields.items()
-            if name not in inherited
+            if name not in inherited or inherited[name].default != field.default
         ]
     return "\n".join(lines) + "\n"
 
