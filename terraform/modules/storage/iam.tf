@@ -1,0 +1,37 @@
+locals {
+  # Each line is what one process calls on one bucket, and no more. Viewers may list, too: Cloud Storage says "not found"
+  # only to those who may, "forbidden" to all others, and a job ends differently by it.
+  grants = {
+    # Signed URLs act as the web service: it creates what browsers upload, and can neither read nor replace it.
+    "uploads: web creates"     = { bucket = "uploads", member = var.members.web, role = "roles/storage.objectCreator" }
+    "uploads: dispatcher sees" = { bucket = "uploads", member = var.members.dispatcher, role = "roles/storage.objectViewer" }
+    "uploads: worker reads"    = { bucket = "uploads", member = var.members.worker, role = "roles/storage.objectViewer" }
+
+    # Fetches artifacts by name; lists nothing.
+    "results: web reads"          = { bucket = "results", member = var.members.web, role = "roles/storage.legacyObjectReader" }
+    "results: dispatcher sweeps"  = { bucket = "results", member = var.members.dispatcher, role = var.roles.result_sweeper }
+    "results: worker writes"      = { bucket = "results", member = var.members.worker, role = "roles/storage.objectCreator" }
+    "results: worker reads steps" = { bucket = "results", member = var.members.worker, role = "roles/storage.objectViewer" }
+  }
+
+  readers = { for pair in setproduct(var.allowed_buckets, ["dispatcher", "worker"]) : "${pair[0]}: ${pair[1]} reads" => {
+    bucket = pair[0]
+    member = var.members[pair[1]]
+  } }
+}
+
+resource "google_storage_bucket_iam_member" "this" {
+  for_each = local.grants
+
+  bucket = google_storage_bucket.this[each.value.bucket].name
+  member = each.value.member
+  role   = each.value.role
+}
+
+resource "google_storage_bucket_iam_member" "allowed" {
+  for_each = local.readers
+
+  bucket = each.value.bucket
+  member = each.value.member
+  role   = "roles/storage.objectViewer"
+}
