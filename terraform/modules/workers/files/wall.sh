@@ -1,0 +1,16 @@
+# Walls off the user that pipelines run as, before any of them starts: hostile media must reach no network, and with it
+# neither the metadata server, which would hand out the VM's credentials, nor the database.
+#
+# The agent gives each pipeline an empty network namespace. This holds even where a kernel refuses that, and keeps
+# pipelines from making user namespaces, which Docker's seccomp profile allows to a container with SYS_ADMIN.
+#
+# From vm.env: CHILD_UID, SCRATCH.
+set -euo pipefail
+
+for tables in iptables ip6tables; do
+  rule=(OUTPUT -m owner --uid-owner "$CHILD_UID" -j REJECT)
+  "$tables" -w -C "${rule[@]}" 2>/dev/null || "$tables" -w -I "${rule[@]}"
+done
+sysctl -q -w user.max_user_namespaces=0
+
+mkdir -p -m 0711 "$SCRATCH"
