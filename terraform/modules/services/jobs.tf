@@ -1,0 +1,89 @@
+# What a deployment runs before its services change: the schema and its roles, then the list of pipelines.
+
+locals {
+  jobs = {
+    migrate = {
+      account  = var.emails.migrator
+      image    = var.images.dispatcher
+      command  = ["spotmill"]
+      args     = ["migrate"]
+      settings = var.settings.migrate
+      secrets  = {}
+    }
+    pipelines = {
+      account  = var.emails.worker
+      image    = var.images.worker
+      command  = null # the image's own, which takes these words
+      args     = ["pipelines", "sync"]
+      settings = var.settings.pipelines
+      secrets  = local.secrets.worker
+    }
+  }
+}
+
+resource "google_cloud_run_v2_job" "this" {
+  for_each = local.jobs
+
+  project             = var.project
+  location            = var.region
+  name                = "${var.name}-${each.key}"
+  labels              = var.labels
+  deletion_protection = false
+
+  template {
+    labels     = var.labels
+    task_count = 1
+
+    template {
+      service_account       = each.value.account
+      execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
+      max_retries           = 1 # both are safe to run twice
+      timeout               = "3600s"
+
+      vpc_access {
+        egress = "PRIVATE_RANGES_ONLY"
+
+        network_interfaces {
+          network    = var.network
+          subnetwork = var.subnetwork
+        }
+      }
+
+      containers {
+        image   = each.value.image
+        command = each.value.command
+        args    = each.value.args
+
+        resources {
+          limits = { cpu = "1", memory = "1Gi" }
+        }
+
+        dynamic "env" {
+          for_each = each.value.settings
+
+          content {
+            name  = env.key
+            value = env.value
+          }
+        }
+
+        dynamic "env" {
+          for_each = each.value.secrets
+
+          content {
+            name = env.key
+
+            value_source {
+              secret_key_ref {
+                secret  = env.value.secret
+                version = env.value.version
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  depends_on = [google_secret_manager_secret_iam_member.reader]
+}
