@@ -36,6 +36,8 @@ EXPOSED_HEADERS += ["x-guploader-uploadid"]
 # What a page sends with an upload, whose preflight asks for it.
 UPLOAD_HEADERS = ["Content-Length", "Content-Range", "Content-Type", "x-goog-content-length-range"]
 UPLOAD_HEADERS += ["x-goog-if-generation-match", "x-goog-meta-owner", "x-goog-meta-pipeline", "x-goog-resumable"]
+UPLOAD_METHODS = ["DELETE", "GET", "HEAD", "POST", "PUT"]
+RESULT_METHODS = ["GET", "HEAD"]
 
 
 def ensure_bucket(client: Client, name: str, rules: list[dict[str, Any]]) -> Bucket:
@@ -108,8 +110,8 @@ def main() -> None:
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
         client_options={"api_endpoint": site.storage_url},
     )
-    uploads = ensure_bucket(client, UPLOAD_BUCKET, cors(site, ["DELETE", "GET", "HEAD", "POST", "PUT"]))
-    ensure_bucket(client, RESULT_BUCKET, cors(site, ["GET", "HEAD"]))
+    uploads = ensure_bucket(client, UPLOAD_BUCKET, cors(site, UPLOAD_METHODS))
+    ensure_bucket(client, RESULT_BUCKET, cors(site, RESULT_METHODS))
     ensure_notifications(uploads, triggers)
 
 

@@ -4,16 +4,16 @@ locals {
 
   publishers = merge(
     {
-      "jobs: dispatcher"       = { topic = "jobs", member = var.members.dispatcher }
-      "jobs: web"              = { topic = "jobs", member = var.members.web }
-      "dead_letter: its agent" = { topic = "dead_letter", member = local.pubsub_agent }
+      jobs-dispatcher   = { topic = "jobs", member = var.members.dispatcher }
+      jobs-web          = { topic = "jobs", member = var.members.web }
+      dead-letter-agent = { topic = "dead_letter", member = local.pubsub_agent }
     },
-    { for member in var.ingest_publishers : "ingest: ${member}" => { topic = "ingest", member = member } },
+    { for member in var.ingest_publishers : "ingest/${member}" => { topic = "ingest", member = member } },
   )
 
   subscribers = {
-    "its agent" = local.pubsub_agent
-    worker      = var.members.worker
+    agent  = local.pubsub_agent
+    worker = var.members.worker
   }
 }
 

@@ -3,18 +3,18 @@ locals {
   # only to those who may, "forbidden" to all others, and a job ends differently by it.
   grants = {
     # Signed URLs act as the web service: it creates what browsers upload, and can neither read nor replace it.
-    "uploads: web creates"     = { bucket = "uploads", member = var.members.web, role = "roles/storage.objectCreator" }
-    "uploads: dispatcher sees" = { bucket = "uploads", member = var.members.dispatcher, role = "roles/storage.objectViewer" }
-    "uploads: worker reads"    = { bucket = "uploads", member = var.members.worker, role = "roles/storage.objectViewer" }
+    uploads-web        = { bucket = "uploads", member = var.members.web, role = "roles/storage.objectCreator" }
+    uploads-dispatcher = { bucket = "uploads", member = var.members.dispatcher, role = "roles/storage.objectViewer" }
+    uploads-worker     = { bucket = "uploads", member = var.members.worker, role = "roles/storage.objectViewer" }
 
     # Fetches artifacts by name; lists nothing.
-    "results: web reads"          = { bucket = "results", member = var.members.web, role = "roles/storage.legacyObjectReader" }
-    "results: dispatcher sweeps"  = { bucket = "results", member = var.members.dispatcher, role = var.roles.result_sweeper }
-    "results: worker writes"      = { bucket = "results", member = var.members.worker, role = "roles/storage.objectCreator" }
-    "results: worker reads steps" = { bucket = "results", member = var.members.worker, role = "roles/storage.objectViewer" }
+    results-web        = { bucket = "results", member = var.members.web, role = "roles/storage.legacyObjectReader" }
+    results-dispatcher = { bucket = "results", member = var.members.dispatcher, role = var.roles.result_sweeper }
+    results-worker     = { bucket = "results", member = var.members.worker, role = "roles/storage.objectCreator" }
+    steps-worker       = { bucket = "results", member = var.members.worker, role = "roles/storage.objectViewer" }
   }
 
-  readers = { for pair in setproduct(var.allowed_buckets, ["dispatcher", "worker"]) : "${pair[0]}: ${pair[1]} reads" => {
+  readers = { for pair in setproduct(var.allowed_buckets, ["dispatcher", "worker"]) : "${pair[0]}/${pair[1]}" => {
     bucket = pair[0]
     member = var.members[pair[1]]
   } }

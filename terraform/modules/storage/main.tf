@@ -1,14 +1,16 @@
 locals {
+  # Names of buckets have no colon, which a project of a domain has, and those with a dot belong to the dot's domain.
+  prefix = "${replace(var.project, "/[.:]/", "-")}-${var.name}"
+
   buckets = {
     uploads = {
-      name         = coalesce(var.upload_bucket, "${var.project}-${var.name}-uploads")
+      name         = coalesce(var.upload_bucket, "${local.prefix}-uploads")
       methods      = ["DELETE", "GET", "HEAD", "POST", "PUT"]
       delete_after = {}
     }
-    # What the dispatcher's sweep deletes within minutes or after two weeks, and its database no longer knows: a step that
-    # has been here for so long belongs to a job that nobody will go on with.
+    # The dispatcher deletes steps when their job is over; this is for those that its database has forgotten.
     results = {
-      name         = coalesce(var.result_bucket, "${var.project}-${var.name}-results")
+      name         = coalesce(var.result_bucket, "${local.prefix}-results")
       methods      = ["GET", "HEAD"]
       delete_after = { "steps/" = var.steps_days }
     }

@@ -1,6 +1,6 @@
 variable "allowed_buckets" {
   description = "Buckets of other systems whose objects may be announced for processing; they are read, never written."
-  type        = list(string)
+  type        = set(string)
   default     = []
   nullable    = false
 }
