@@ -139,8 +139,16 @@ def apply(connection: Connection, group: InstanceGroup, settings: Settings) -> P
         log.info("fleet.deleted", instances=todo.delete)
     runs.stop_latecomers(connection)  # they are deleted next time, when no claim of theirs can be under way
     if todo.close is not None:
-        run = runs.close(connection, reason=todo.close, vm_hourly_usd=settings.vm_hourly_usd)
-        log.info("run.closed", run=str(run), reason=todo.close)
+        closed = runs.close(connection, reason=todo.close, vm_hourly_usd=settings.vm_hourly_usd)
+        if closed is not None:
+            log.info(
+                "run.closed",
+                run=str(closed.id),
+                reason=todo.close,
+                jobs_done=closed.jobs_done,
+                vm_seconds=round(closed.vm_seconds),
+                cost_usd=closed.cost_usd,
+            )
     else:
         runs.note_problem(
             connection,

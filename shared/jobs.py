@@ -75,6 +75,7 @@ class Claim:
     owner: str | None
     settings: dict[str, Any]
     failures: int
+    waited_seconds: float  #: from when it was due, or its lease had run out, to this claim
 
     @property
     def hold(self) -> Hold:

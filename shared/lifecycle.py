@@ -187,7 +187,7 @@ _CLAIM = text("""
         WHERE EXISTS (SELECT FROM closed) AND status = 'queued'
           AND id IN (SELECT id FROM jobs WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'queued' ORDER BY id FOR UPDATE)
     ), free AS (
-        SELECT id, attempt AS old_attempt, status AS old_status FROM jobs
+        SELECT id, attempt AS old_attempt, status AS old_status, coalesce(lease_until, not_before) AS due_at FROM jobs
         WHERE id = ANY(CAST(:ids AS uuid[])) AND NOT EXISTS (SELECT FROM closed)
           AND ((status = 'queued' AND not_before <= now()) OR (status = 'running' AND lease_until < now()))
         ORDER BY id FOR UPDATE
@@ -199,7 +199,7 @@ _CLAIM = text("""
                lease_until = now() + make_interval(secs => :lease), progress = 0, stage = '', updated_at = now()
         FROM free f WHERE j.id = f.id
         RETURNING j.id, j.attempt, j.bucket, j.object, j.generation, j.pipeline, j.size_bytes, j.content_type, j.crc32c, j.owner,
-                  j.settings, j.failures
+                  j.settings, j.failures, extract(epoch FROM now() - f.due_at)::float8 AS waited_seconds
     ), opened AS (
         INSERT INTO attempts (job_id, attempt, worker) SELECT id, attempt, :worker FROM won
     )
@@ -220,7 +220,7 @@ def claim(connection: Connection, ids: Sequence[uuid.UUID], *, worker: str, leas
     return [
         Claim(
             row.id, row.attempt, row.bucket, row.object, row.generation, row.pipeline, row.size_bytes,
-            row.content_type, row.crc32c, row.owner, row.settings, row.failures,
+            row.content_type, row.crc32c, row.owner, row.settings, row.failures, row.waited_seconds,
         )
         for row in rows
     ]  # fmt: skip

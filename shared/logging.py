@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from shared.settings import Settings
+from shared.tracing import joined
 
 
 def _severity(_logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -16,7 +17,7 @@ def _severity(_logger: Any, method: str, event: structlog.typing.EventDict) -> s
     return event
 
 
-def configure(process: str, *, log_format: str = "auto", level: str = "INFO") -> None:
+def configure(process: str, *, log_format: str = "auto", level: str = "INFO", project: str = "") -> None:
     """Set up logging for this process; call it once, before the first event. Library logs join the same stream."""
     json_lines = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
@@ -26,7 +27,7 @@ def configure(process: str, *, log_format: str = "auto", level: str = "INFO") ->
         structlog.processors.format_exc_info if json_lines else structlog.processors.StackInfoRenderer(),
     ]
     render: list[structlog.typing.Processor] = (
-        [_severity, structlog.processors.JSONRenderer(default=str)]
+        [_severity, _joined(project), structlog.processors.JSONRenderer(default=str)]
         if json_lines
         else [structlog.stdlib.add_log_level, _console()]
     )
@@ -55,6 +56,17 @@ def _named(process: str) -> structlog.typing.Processor:
     return add_process
 
 
+def _joined(project: str) -> structlog.typing.Processor:
+    """Add trace and labels."""
+
+    def add_trace(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event.update(joined(event, project))
+        event.pop("trace", None)
+        return event
+
+    return add_trace
+
+
 def _console() -> structlog.dev.ConsoleRenderer:
     # The default traceback shows local variables, and with them passwords.
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
@@ -68,7 +80,7 @@ def _drop_meta(_logger: Any, _method: str, event: structlog.typing.EventDict) ->
 
 def configure_from(process: str, settings: Settings) -> None:
     """Set up logging as the settings say."""
-    configure(process, log_format=settings.log_format, level=settings.log_level)
+    configure(process, log_format=settings.log_format, level=settings.log_level, project=settings.project)
 
 
 def get_logger() -> Any:

@@ -127,10 +127,20 @@ _CLOSE = text("""
     UPDATE runs SET ended_at = now(), end_reason = :reason, jobs_done = run_jobs_done(started_at),
            vm_seconds = greatest(0, run_vm_seconds(started_at)),
            cost_usd = greatest(0, run_vm_seconds(started_at)) / 3600 * CAST(:hourly AS float8)
-    WHERE ended_at IS NULL RETURNING id""")
+    WHERE ended_at IS NULL RETURNING id, jobs_done, vm_seconds, cost_usd""")
 
 
-def close(connection: Connection, *, reason: str, vm_hourly_usd: float | None) -> uuid.UUID | None:
-    """Close the open run with its totals; the caller holds the fleet lock. Return its id, None if none was open."""
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a run came to; ``cost_usd`` is None where no price is set."""
+
+    id: uuid.UUID
+    jobs_done: int
+    vm_seconds: float
+    cost_usd: float | None
+
+
+def close(connection: Connection, *, reason: str, vm_hourly_usd: float | None) -> Totals | None:
+    """Close the open run with its totals; the caller holds the fleet lock. Return them, None if none was open."""
     row = connection.execute(_CLOSE, {"reason": reason, "hourly": vm_hourly_usd}).one_or_none()
-    return row.id if row else None
+    return Totals(row.id, row.jobs_done, float(row.vm_seconds), row.cost_usd) if row else None

@@ -52,7 +52,7 @@ class Held:
     def __init__(self, claim: Claim, ack_id: str, logger: Any) -> None:
         self.claim = claim
         self.ack_id = ack_id
-        self.log = logger.bind(job=str(claim.id), attempt=claim.attempt)
+        self.log = logger.bind(job=str(claim.id), attempt=claim.attempt, pipeline=claim.pipeline)
         self.started = self.moved = time.monotonic()
         self.progress = 0.0
         self.stage = ""

@@ -87,7 +87,7 @@ class Intake(threading.Thread):
         if self._stopped.is_set():
             self._receipts.give_back(message.ack_id for message in messages)
             return []
-        wanted: dict[Any, str] = {}
+        wanted: dict[Any, Pulled] = {}
         done: list[str] = []  # messages that need no more: malformed, or the second about one job
         for message in messages:
             try:
@@ -95,25 +95,28 @@ class Intake(threading.Thread):
             except MalformedError as error:
                 self.malformed += 1
                 log.error(  # noqa: TRY400 - a trace says nothing about a message
-                    "message.malformed", message=message.message_id, error=str(error), count=self.malformed
+                    "message.malformed", message_id=message.message_id, error=str(error), count=self.malformed
                 )
                 done.append(message.ack_id)
                 continue
             if job_id in wanted:
                 done.append(message.ack_id)
             else:
-                wanted[job_id] = message.ack_id
+                wanted[job_id] = message
         try:
             claims = self._claim(list(wanted))
         except (SQLAlchemyError, OSError):
-            self._receipts.give_back(wanted.values())
+            self._receipts.give_back(message.ack_id for message in wanted.values())
             self._receipts.acknowledge(done)
             raise
-        held = [Held(claim, wanted.pop(claim.id), self._log) for claim in claims]
+        held = []
+        for claim in claims:
+            message = wanted.pop(claim.id)
+            held.append(job := Held(claim, message.ack_id, self._log))
+            waited = round(claim.waited_seconds, 3)
+            job.log.info("job.claimed", waited_seconds=waited, message_id=message.message_id, together=len(claims))
         # Over, not due, or somebody else's: the tick publishes again what becomes due.
-        self._receipts.acknowledge([*done, *wanted.values()])
-        if held:
-            self._log.info("jobs.claimed", jobs=[f"{job.claim.id}/{job.claim.attempt}" for job in held])
+        self._receipts.acknowledge([*done, *(message.ack_id for message in wanted.values())])
         if wanted:
             self._log.info("jobs.not_claimed", jobs=len(wanted))
         return held

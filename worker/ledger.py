@@ -74,7 +74,7 @@ class Ledger:
             self._receipts.acknowledge(ack_ids)
         self._holding.remove(jobs)
         for held in jobs:
-            _report(held, written=held.hold in won)
+            _report(held, self._backoff, written=held.hold in won)
 
     def _persist(self, write: Callable[[Connection], set[Hold]]) -> set[Hold]:
         for trial in stamina.retry_context(
@@ -125,17 +125,32 @@ _WRITERS: dict[type, Callable[[Connection, Sequence[Held], Backoff], set[Hold]]]
 }
 
 
-def _report(held: Held, *, written: bool) -> None:
-    seconds = round(time.monotonic() - held.started, 3)
+def _report(held: Held, backoff: Backoff, *, written: bool) -> None:
+    claim, seconds = held.claim, round(time.monotonic() - held.started, 3)
     if not written:  # somebody else has the job, or it is over
         held.log.warning("job.fenced", seconds=seconds)
         return
     match held.ending:
         case Completion():
-            held.log.info("job.succeeded", seconds=seconds, artifacts=len(held.ending.artifacts))
+            held.log.info(
+                "job.succeeded",
+                seconds=seconds,
+                waited_seconds=round(claim.waited_seconds, 3),
+                size_bytes=claim.size_bytes,
+                artifacts=len(held.ending.artifacts),
+            )
         case Failure():
-            held.log.warning("job.failed", seconds=seconds, error=held.ending.error, permanent=held.ending.permanent)
+            permanent = held.ending.permanent
+            held.log.warning(
+                "job.failed",
+                seconds=seconds,
+                waited_seconds=round(claim.waited_seconds, 3),
+                size_bytes=claim.size_bytes,
+                error=held.ending.error,
+                permanent=permanent,
+                final=permanent or claim.failures + 1 >= backoff.failures,
+            )
         case Superseded():
             held.log.info("job.superseded", reason=held.ending.reason)
         case Released():
-            held.log.info("job.released", reason=held.ending.reason, saved_steps=held.steps_stored)
+            held.log.info("job.released", seconds=seconds, reason=held.ending.reason, saved_steps=held.steps_stored)

@@ -31,6 +31,7 @@ def retry(backends: Backends, person: Person, job_id: uuid.UUID) -> JobDetail:
         job = read_job(connection, backends.links, job_id)
     if not pending:
         raise _conflict(job, "tried again", RETRIED)
+    log.info("job.retried", job=str(job_id), by=person.email)
     backends.announce(person, pending)
     return job
 
@@ -64,6 +65,7 @@ def cancel(backends: Backends, person: Person, job_id: uuid.UUID) -> JobDetail:
         job = read_job(connection, backends.links, job_id)
     if not done:
         raise _conflict(job, "cancelled", CANCELLED)
+    log.info("job.cancelled", job=str(job_id), by=person.email)
     return job
 
 

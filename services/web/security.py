@@ -2,11 +2,13 @@
 
 from urllib.parse import urlsplit
 
+import structlog
 from flask import Flask, Response, g, request
 
 from services.web.identity import Gate, is_loopback
 from services.web.problems import Problem
 from shared.settings import WebSettings
+from shared.tracing import fields_of_request
 
 _READS = ("GET", "HEAD", "OPTIONS")
 #: What anybody may fetch: is the service up, and the files of the pages.
@@ -56,12 +58,17 @@ def install(app: Flask, settings: WebSettings, gate: Gate) -> None:
     """Put the gate, the check of writes and the headers around every request."""
     own_origin = origin_of(settings.web_url)
 
+    def trace() -> None:
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(**fields_of_request(request.headers.get))
+
     def admit() -> None:
         if request.path in _OPEN_PATHS or request.path.startswith(_OPEN_PREFIX):
             return
         g.person = gate.admit(request.environ)
         _check_source(own_origin)
 
+    app.before_request(trace)
     app.before_request(admit)
     install_headers(app, policy(settings), https=own_origin.startswith("https:"))
 

@@ -37,6 +37,7 @@ def claim(**changed: Any) -> Claim:
         "owner": None,
         "settings": {},
         "failures": 0,
+        "waited_seconds": 0.0,
     }
     return Claim(**values | changed)
 

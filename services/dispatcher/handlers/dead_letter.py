@@ -26,9 +26,9 @@ def handle(
     with backends.engine.begin() as connection:
         new = dead_letters.take_in(connection, letter)
     log.error(
-        "message.undelivered",
-        message=message_id,
-        job=str(letter.job_id),
+        "dead_letter.kept",
+        message_id=message_id,
+        job=str(letter.job_id) if letter.job_id else None,
         deliveries=letter.delivery_attempts,
         subscription=letter.subscription,
         new=new,

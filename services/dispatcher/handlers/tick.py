@@ -1,5 +1,7 @@
 """A minute has passed: put right whatever nobody else would."""
 
+import time
+from dataclasses import asdict
 from datetime import datetime
 
 import structlog
@@ -8,6 +10,7 @@ from sqlalchemy import text
 from services.dispatcher.backends import Backends
 from services.dispatcher.reconcile import reconcile
 from services.dispatcher.sweep import sweep
+from services.dispatcher.vitals import read_vitals
 from shared import compute, lifecycle, workers
 from shared.messages import Tick
 
@@ -24,6 +27,7 @@ def handle(backends: Backends, data: bytes, published_at: datetime) -> None:
 
     A tick that waited too long is dropped: a fresh one is behind it.
     """
+    began = time.monotonic()
     tick = Tick.parse(data or b"{}")
     if tick.task == "reconcile":
         reconcile(backends)
@@ -36,11 +40,22 @@ def handle(backends: Backends, data: bytes, published_at: datetime) -> None:
         return
     lost = _expire(backends)
     published = publish_due(backends)
-    _fit_fleet(backends)
+    target = _fit_fleet(backends)
     with backends.engine.begin() as connection:
         connection.execute(text("SELECT fold_job_counts()"))
     swept = sweep(backends, seconds=backends.settings.sweep_seconds)
-    log.info("tick.done", lost=lost, published=published, swept=swept.attempts, deleted=swept.objects)
+    with backends.engine.connect() as connection:
+        vitals = read_vitals(connection)
+    log.info(
+        "tick.done",
+        **asdict(vitals),
+        target=target,
+        lost=lost,
+        published=published,
+        swept=swept.attempts,
+        deleted=swept.objects,
+        seconds=round(time.monotonic() - began, 3),
+    )
 
 
 def _expire(backends: Backends) -> int:
@@ -74,20 +89,24 @@ def publish_due(backends: Backends) -> int:
     return total
 
 
-def _fit_fleet(backends: Backends) -> None:
-    """Apply the fleet function. Compute being away must not keep the queue from moving, nor the tick from its rest."""
+def _fit_fleet(backends: Backends) -> int | None:
+    """Apply the fleet function; return the group's target, None if nobody knows it.
+
+    Compute being away must not keep the queue from moving, nor the tick from its rest.
+    """
     settings = backends.settings
     try:
         with backends.engine.begin() as connection:
             compute.apply(connection, backends.group, settings)
-        present = backends.group.look().instances
+        seen = backends.group.look()
     except compute.ComputeError as error:
         log.warning("fleet.unreachable", error=str(error))
-        return
+        return None
     with backends.engine.begin() as connection:
         gone = [
             worker.id
             for worker in workers.alive(connection)
-            if worker.instance not in present and worker.silent_seconds > settings.worker_gone_seconds
+            if worker.instance not in seen.instances and worker.silent_seconds > settings.worker_gone_seconds
         ]
         workers.mark_gone(connection, gone, "Its VM no longer exists.")
+    return seen.target
