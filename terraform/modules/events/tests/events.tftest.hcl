@@ -43,6 +43,11 @@ run "defaults" {
   }
 
   assert {
+    condition     = output.transport_subscriptions["tick"] != null
+    error_message = "The subscription is not where the provider tells it."
+  }
+
+  assert {
     condition     = { for key, job in google_cloud_scheduler_job.this : key => base64decode(job.pubsub_target[0].data) } == { reconcile = "{\"task\":\"reconcile\"}", tick = "{\"task\":\"tick\"}" }
     error_message = "The dispatcher would not understand the schedules' messages."
   }
