@@ -1,0 +1,61 @@
+resource "google_artifact_registry_repository" "images" {
+  project       = var.project
+  location      = var.region
+  repository_id = var.name
+  description   = "Spotmill's images"
+  format        = "DOCKER"
+  labels        = var.labels
+
+  # What is kept wins over what is deleted. cloudbuild.yaml tags what it deploys with the environment's name, so that no
+  # image that something runs can be too old.
+  cleanup_policy_dry_run = false
+
+  cleanup_policies {
+    id     = "keep-newest"
+    action = "KEEP"
+
+    most_recent_versions {
+      keep_count = var.keep
+    }
+  }
+
+  cleanup_policies {
+    id     = "keep-deployed"
+    action = "KEEP"
+
+    condition {
+      tag_state    = "TAGGED"
+      tag_prefixes = sort(keys(var.environments))
+    }
+  }
+
+  cleanup_policies {
+    id     = "delete-untagged"
+    action = "DELETE"
+
+    condition {
+      tag_state  = "UNTAGGED"
+      older_than = "${7 * 86400}s"
+    }
+  }
+
+  cleanup_policies {
+    id     = "delete-old"
+    action = "DELETE"
+
+    condition {
+      tag_state  = "ANY"
+      older_than = "${90 * 86400}s"
+    }
+  }
+}
+
+resource "google_artifact_registry_repository_iam_member" "reader" {
+  for_each = var.members
+
+  project    = var.project
+  location   = var.region
+  repository = google_artifact_registry_repository.images.name
+  role       = "roles/artifactregistry.reader"
+  member     = each.value
+}

@@ -1,0 +1,70 @@
+# Cloud Build listens to GitHub through a connection of its second generation.
+resource "google_secret_manager_secret_iam_member" "token" {
+  count = var.github == null ? 0 : 1
+
+  project   = split("/", var.github.token_version)[1]
+  secret_id = split("/", var.github.token_version)[3]
+  role      = "roles/secretmanager.secretAccessor"
+  member    = "serviceAccount:service-${var.project_number}@gcp-sa-cloudbuild.iam.gserviceaccount.com"
+}
+
+resource "google_cloudbuildv2_connection" "github" {
+  count = var.github == null ? 0 : 1
+
+  project  = var.project
+  location = var.region
+  name     = "${var.name}-github"
+
+  github_config {
+    app_installation_id = var.github.installation_id
+
+    authorizer_credential {
+      oauth_token_secret_version = var.github.token_version
+    }
+  }
+
+  depends_on = [google_secret_manager_secret_iam_member.token]
+}
+
+resource "google_cloudbuildv2_repository" "source" {
+  count = var.github == null ? 0 : 1
+
+  project           = var.project
+  location          = var.region
+  name              = var.github.repository
+  parent_connection = google_cloudbuildv2_connection.github[0].name
+  remote_uri        = "https://github.com/${var.github.owner}/${var.github.repository}.git"
+}
+
+resource "google_cloudbuild_trigger" "deploy" {
+  for_each = var.github == null ? {} : var.environments
+
+  project         = var.project
+  location        = var.region
+  name            = "${var.name}-${each.key}"
+  description     = "Deploys to ${each.key}"
+  service_account = "projects/${var.project}/serviceAccounts/${var.deployer_email}"
+  filename        = "cloudbuild.yaml"
+
+  # Names: cloudbuild.yaml. What an environment gives goes before what is known here.
+  substitutions = merge({
+    _ENVIRONMENT  = each.key
+    _PROJECT      = var.project
+    _REGION       = var.region
+    _NAME         = var.name
+    _STATE_BUCKET = var.state_bucket
+  }, each.value.substitutions)
+
+  repository_event_config {
+    repository = google_cloudbuildv2_repository.source[0].id
+
+    push {
+      branch = each.value.branch
+      tag    = each.value.tag
+    }
+  }
+
+  approval_config {
+    approval_required = each.value.approval
+  }
+}
