@@ -1,0 +1,249 @@
+variable "admins" {
+  description = "E-mails of people who see everybody's jobs. They must be among `people`, too, or in a group there."
+  type        = set(string)
+  nullable    = false
+  default     = []
+
+  validation {
+    condition     = alltrue([for email in var.admins : can(regex("^[^@:,\\s]+@[^@:,\\s]+$", email))])
+    error_message = "admins must be e-mail addresses such as ann@example.com, without \"user:\"."
+  }
+}
+
+variable "allow_any_region" {
+  description = "Allow a region outside the three in which Google has free tiers."
+  type        = bool
+  nullable    = false
+  default     = false
+}
+
+variable "allow_ssh" {
+  description = "Allow SSH to workers through IAP."
+  type        = bool
+  nullable    = false
+  default     = false
+}
+
+variable "allowed_buckets" {
+  description = "Buckets besides the upload bucket whose objects other systems may ask to be processed."
+  type        = set(string)
+  nullable    = false
+  default     = []
+}
+
+variable "budget" {
+  description = "Limits in USD a month: mails for the project's, a stop of the fleet for the workers'. The billing account is the project's unless named."
+  type = object({
+    enabled         = optional(bool, true)
+    billing_account = optional(string)
+    project_usd     = optional(number, 5)
+    workers_usd     = optional(number, 5)
+  })
+  nullable = false
+  default  = {}
+}
+
+variable "database" {
+  description = "The Cloud SQL instance; see modules/database. pool_size is what each process keeps open, and is checked against the tier."
+  type = object({
+    tier                   = optional(string)
+    availability           = optional(string)
+    version                = optional(string)
+    disk_gb                = optional(number)
+    disk_max_gb            = optional(number)
+    retained_backups       = optional(number)
+    deletion_protection    = optional(bool)
+    point_in_time_recovery = optional(bool)
+    stopped                = optional(bool, false)
+    pool_size              = optional(number, 2)
+  })
+  nullable = false
+  default  = {}
+}
+
+variable "external_ai" {
+  description = "Give workers a way to the internet (Cloud NAT), for AI engines outside Google."
+  type        = bool
+  nullable    = false
+  default     = false
+}
+
+variable "force_destroy" {
+  description = "Let a destroy delete buckets with everything in them."
+  type        = bool
+  nullable    = false
+  default     = false
+}
+
+variable "images" {
+  description = "Images to run, by digest; worker_gpu if workers have GPUs. Null only while the repository for them is being made."
+  type = object({
+    web        = string
+    dispatcher = string
+    worker     = string
+    worker_gpu = optional(string)
+  })
+  nullable = true
+  default  = null
+
+  validation {
+    condition = var.images == null || alltrue([
+      for image in values(var.images) : image == null || can(regex("@sha256:[0-9a-f]{64}$", image))
+    ])
+    error_message = "images must end with their digest (@sha256:…): a tag may be moved, and would be deployed without a plan."
+  }
+}
+
+variable "ingest_publishers" {
+  description = "Members that may publish to the ingest topic: other systems that ask for objects to be processed."
+  type        = set(string)
+  nullable    = false
+  default     = []
+}
+
+variable "labels" {
+  description = "Labels of everything that can have some, besides app = <name>."
+  type        = map(string)
+  nullable    = false
+  default     = {}
+}
+
+variable "max_instances" {
+  description = "Most instances of each Cloud Run service, 1 to 5; more than the default needs a larger database.tier."
+  type = object({
+    web        = optional(number, 2)
+    dispatcher = optional(number, 3)
+  })
+  nullable = false
+  default  = {}
+}
+
+variable "name" {
+  description = "Prefix of all names. Another one beside it makes a second Spotmill in the same project."
+  type        = string
+  nullable    = false
+  default     = "spotmill"
+}
+
+variable "notification_emails" {
+  description = "Who gets the mails of alerts and budgets."
+  type        = set(string)
+  nullable    = false
+  default     = []
+}
+
+variable "people" {
+  description = "Who may open the pages, as members: user:…, group:… or domain:…"
+  type        = set(string)
+  nullable    = false
+}
+
+variable "project" {
+  description = "Project id."
+  type        = string
+  nullable    = false
+}
+
+variable "region" {
+  description = "Region of everything."
+  type        = string
+  nullable    = false
+  default     = "us-central1"
+
+  validation {
+    condition     = var.allow_any_region || contains(["us-central1", "us-east1", "us-west1"], var.region)
+    error_message = "In ${var.region} Google has no free tier for storage; choose us-central1, us-east1 or us-west1, or set allow_any_region."
+  }
+}
+
+variable "result_bucket" {
+  description = "Name of the bucket for results; null is <project>-<name>-results."
+  type        = string
+  nullable    = true
+  default     = null
+}
+
+variable "secrets" {
+  description = "Secrets by the environment variable that a process finds them in; made by hand, mounted by the number of a version."
+  type = map(object({
+    secret    = string
+    version   = string
+    processes = set(string)
+  }))
+  nullable = false
+  default  = {}
+}
+
+variable "settings" {
+  description = "More settings for all processes, by the names in docs/settings.md. None that this configuration sets itself."
+  type        = map(string)
+  nullable    = false
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.settings) : can(regex("^SPOTMILL_[A-Z_]+$", name))])
+    error_message = "settings must be named as in docs/settings.md: SPOTMILL_…"
+  }
+}
+
+variable "soft_delete_days" {
+  description = "Days for which deleted objects can be brought back (and are paid for); 0 turns that off."
+  type        = number
+  nullable    = false
+  default     = 7
+}
+
+variable "subnet_range" {
+  description = "Addresses of workers and service instances."
+  type        = string
+  nullable    = true
+  default     = null
+}
+
+variable "upload_bucket" {
+  description = "Name of the bucket for uploads; null is <project>-<name>-uploads."
+  type        = string
+  nullable    = true
+  default     = null
+}
+
+variable "versioning" {
+  description = "Keep overwritten and deleted objects as noncurrent versions."
+  type        = bool
+  nullable    = false
+  default     = false
+}
+
+variable "web_url" {
+  description = "Origin of a custom domain, such as https://mill.example.com; null is the address that Cloud Run gives."
+  type        = string
+  nullable    = true
+  default     = null
+}
+
+variable "workers" {
+  description = "The fleet; see modules/workers. hourly_usd is the price of one VM, for the costs that pages show."
+  type = object({
+    max                       = optional(number, 2)
+    slots                     = optional(number, 2)
+    machine_types             = optional(list(string))
+    zones                     = optional(set(string))
+    disk_gb                   = optional(number)
+    gpu                       = optional(object({ type = string, count = optional(number, 1) }))
+    max_run_hours             = optional(number)
+    preemption_notice_seconds = optional(number)
+    hourly_usd                = optional(number)
+  })
+  nullable = false
+  default  = {}
+
+  validation {
+    condition     = var.workers.max >= 1 && var.workers.max <= 1000
+    error_message = "workers.max must be 1 to 1000."
+  }
+
+  validation {
+    condition     = var.workers.gpu == null || try(var.images.worker_gpu, null) != null || var.images == null
+    error_message = "Workers with GPUs run another image: name it in images.worker_gpu."
+  }
+}
