@@ -1,10 +1,6 @@
 # What cannot be granted on anything smaller than the project. Compute knows neither policies of one instance group nor
 # conditions on its name; the roles for it are therefore as narrow as they can be.
 
-data "google_storage_project_service_account" "this" {
-  project = var.project
-}
-
 locals {
   on_the_database = join(" && ", [
     "resource.type == \"sqladmin.googleapis.com/Instance\"",
@@ -19,10 +15,7 @@ locals {
     web-fleet        = { member = local.members.web, role = local.roles.fleet_resizer }
     dispatcher-fleet = { member = local.members.dispatcher, role = local.roles.fleet_manager }
     # Cloud Storage tells Eventarc of objects through a topic that Eventarc makes.
-    storage-agent = {
-      member = data.google_storage_project_service_account.this.member
-      role   = "roles/pubsub.publisher"
-    }
+    storage-agent = { member = var.storage_agent, role = "roles/pubsub.publisher" }
   }
 }
 

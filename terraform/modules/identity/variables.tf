@@ -21,3 +21,9 @@ variable "project" {
   type        = string
   nullable    = false
 }
+
+variable "storage_agent" {
+  description = "Member of Cloud Storage's own account in the project (service-<number>@gs-project-accounts…), which announces objects."
+  type        = string
+  nullable    = false
+}

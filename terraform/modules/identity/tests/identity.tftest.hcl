@@ -1,15 +1,10 @@
-mock_provider "google" {
-  mock_data "google_storage_project_service_account" {
-    defaults = {
-      member = "serviceAccount:service-123@gs-project-accounts.iam.gserviceaccount.com"
-    }
-  }
-}
+mock_provider "google" {}
 
 variables {
   project           = "mill"
   name              = "spotmill"
   database_instance = "spotmill"
+  storage_agent     = "serviceAccount:service-123@gs-project-accounts.iam.gserviceaccount.com"
 }
 
 run "accounts" {
