@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import google_crc32c
 import requests
 import requests.adapters
-from google.api_core.exceptions import GoogleAPIError, NotFound, PreconditionFailed
+from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound, PreconditionFailed
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.storage import Blob, Client
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
@@ -144,8 +144,11 @@ class Storage:
                 timeout=_TIMEOUT,
                 retry=_RETRY,
             )
-        except PreconditionFailed:
+        except (PreconditionFailed, Forbidden) as error:
             there = self.look(bucket, name)
+            # Workers may not delete, which replacing would take: Cloud Storage may say so of a name that is taken.
+            if there is None and isinstance(error, Forbidden):
+                raise
             # The same bytes are our own, of a try whose answer was lost on the way.
             if there is None or there.crc32c != _crc32c(content):
                 raise AlreadyThereError(f"gs://{bucket}/{name}") from None
