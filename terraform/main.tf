@@ -13,10 +13,15 @@ locals {
   project_number = data.google_project.this.number
   labels         = merge({ app = var.name }, var.labels)
 
+  # Whoever may not see it gets no budget unless the account is named.
+  seen_account    = try(regex("^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$", data.google_project.this.billing_account), null)
+  billing_account = var.budget.enabled ? try(coalesce(var.budget.billing_account, local.seen_account), null) : null
+
   # Others in the project may use them, and enabling them again costs minutes: they stay when Spotmill goes.
   apis = [
     "artifactregistry",
     "billingbudgets",
+    "cloudbilling",
     "cloudbuild",
     "cloudresourcemanager",
     "cloudscheduler",
@@ -191,6 +196,59 @@ module "workers" {
   gpu                       = var.workers.gpu
   max_run_hours             = var.workers.max_run_hours
   preemption_notice_seconds = var.workers.preemption_notice_seconds
+
+  depends_on = [google_project_service.this]
+}
+
+module "observability" {
+  source = "./modules/observability"
+
+  project                  = var.project
+  name                     = var.name
+  labels                   = local.labels
+  notification_emails      = var.notification_emails
+  database_instance        = module.database.name
+  database_max_connections = module.database.max_connections
+  subscription             = module.queue.subscription
+  docs_url                 = var.github == null ? null : "https://github.com/${var.github.owner}/${var.github.repository}/blob/main"
+  muted                    = var.database.stopped
+
+  depends_on = [google_project_service.this]
+}
+
+module "budget" {
+  source = "./modules/budget"
+
+  project         = var.project
+  project_number  = local.project_number
+  name            = var.name
+  billing_account = local.billing_account
+  currency        = var.budget.currency
+  project_amount  = var.budget.project_amount
+  workers_amount  = var.budget.workers_amount
+  worker_label    = module.workers.cost_label
+  topic           = module.queue.topics.budget
+  channels        = module.observability.channels
+
+  depends_on = [google_project_service.this]
+}
+
+# Can be made alone, before the images that everything else runs: -target=module.delivery.
+module "delivery" {
+  source = "./modules/delivery"
+
+  project          = var.project
+  project_number   = local.project_number
+  region           = var.region
+  name             = var.name
+  labels           = local.labels
+  github           = var.github
+  environments     = var.environments
+  state_bucket     = var.state_bucket
+  deployer_email   = module.identity.emails.deployer
+  custom_roles     = [module.identity.roles.fleet_resizer, module.identity.roles.fleet_manager]
+  service_accounts = { for process, name in module.identity.names : process => name if process != "deployer" }
+  members          = merge({ worker = module.identity.members.worker }, var.image_readers)
 
   depends_on = [google_project_service.this]
 }

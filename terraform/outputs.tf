@@ -13,6 +13,11 @@ output "jobs" {
   value       = module.services.jobs
 }
 
+output "repository" {
+  description = "Where images are pushed, before their name."
+  value       = module.delivery.repository
+}
+
 output "result_bucket" {
   description = "Bucket for results."
   value       = module.storage.result_bucket

@@ -32,12 +32,13 @@ variable "allowed_buckets" {
 }
 
 variable "budget" {
-  description = "Limits in USD a month: mails for the project's, a stop of the fleet for the workers'. The billing account is the project's unless named."
+  description = "Monthly limits: mails for the project's, a stop of the fleet for the workers'. The billing account is the project's own unless named."
   type = object({
     enabled         = optional(bool, true)
     billing_account = optional(string)
-    project_usd     = optional(number, 5)
-    workers_usd     = optional(number, 5)
+    currency        = optional(string)
+    project_amount  = optional(number)
+    workers_amount  = optional(number)
   })
   nullable = false
   default  = {}
@@ -61,6 +62,18 @@ variable "database" {
   default  = {}
 }
 
+variable "environments" {
+  description = "What Cloud Build deploys from where; see modules/delivery."
+  type = map(object({
+    branch        = optional(string)
+    tag           = optional(string)
+    approval      = optional(bool, false)
+    substitutions = optional(map(string), {})
+  }))
+  nullable = true
+  default  = null
+}
+
 variable "external_ai" {
   description = "Give workers a way to the internet (Cloud NAT), for AI engines outside Google."
   type        = bool
@@ -73,6 +86,25 @@ variable "force_destroy" {
   type        = bool
   nullable    = false
   default     = false
+}
+
+variable "github" {
+  description = "Repository that Cloud Build listens to; see modules/delivery. Null makes no trigger."
+  type = object({
+    owner           = string
+    repository      = string
+    installation_id = number
+    token_version   = string
+  })
+  nullable = true
+  default  = null
+}
+
+variable "image_readers" {
+  description = "Members besides the workers that take images out of the repository, such as the deployer of another environment."
+  type        = map(string)
+  nullable    = false
+  default     = {}
 }
 
 variable "images" {
@@ -191,6 +223,13 @@ variable "soft_delete_days" {
   type        = number
   nullable    = false
   default     = 7
+}
+
+variable "state_bucket" {
+  description = "Bucket of Terraform's state, for the builds that Cloud Build starts."
+  type        = string
+  nullable    = false
+  default     = ""
 }
 
 variable "subnet_range" {

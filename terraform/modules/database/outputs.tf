@@ -8,6 +8,11 @@ output "connections" {
   value       = { offered = local.offered, wanted = local.wanted }
 }
 
+output "max_connections" {
+  description = "Connections that the tier takes in all."
+  value       = local.max_connections
+}
+
 output "name" {
   description = "Name of the instance."
   value       = google_sql_database_instance.this.name

@@ -11,6 +11,11 @@ output "members" {
   depends_on  = [google_project_iam_member.database, google_project_iam_member.this]
 }
 
+output "names" {
+  description = "The same accounts as resources: projects/<project>/serviceAccounts/<e-mail>."
+  value       = { for process, email in local.emails : process => "projects/${var.project}/serviceAccounts/${email}" }
+}
+
 output "roles" {
   description = "Full names of the custom roles: fleet_resizer, fleet_manager, url_signer, result_sweeper."
   value       = local.roles
