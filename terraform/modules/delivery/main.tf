@@ -55,7 +55,7 @@ resource "google_artifact_registry_repository_iam_member" "reader" {
 
   project    = var.project
   location   = var.region
-  repository = google_artifact_registry_repository.images.name
+  repository = google_artifact_registry_repository.images.repository_id
   role       = "roles/artifactregistry.reader"
   member     = each.value
 }
