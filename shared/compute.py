@@ -13,7 +13,7 @@ from google.auth.exceptions import GoogleAuthError
 from requests.exceptions import RequestException
 from sqlalchemy import Connection
 
-from shared import runs, workers
+from shared import compute_client, runs, workers
 from shared.backlog import read_backlog
 from shared.fleet import Group, Plan, plan, silence
 from shared.runs import RunView
@@ -46,8 +46,7 @@ class InstanceGroup:
     """The regional managed instance group of the workers. Every call may raise ``ComputeError``."""
 
     def __init__(self, settings: Settings) -> None:
-        from google.cloud import compute_v1  # noqa: PLC0415 - takes seconds to load; no event but a tick needs it
-
+        client, self._types = compute_client.load()  # here, as it takes long and no event but a tick needs it
         self._names: dict[str, Any] = {
             "project": settings.project,
             "region": settings.region,
@@ -59,7 +58,7 @@ class InstanceGroup:
                 "client_options": {"api_endpoint": settings.compute_endpoint},
                 "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
             }
-        self._client = compute_v1.RegionInstanceGroupManagersClient(**options)
+        self._client = client(**options)
 
     @_compute_errors()
     def look(self) -> Group:
@@ -94,9 +93,7 @@ class InstanceGroup:
         urls = [f"zones/{zones[name]}/instances/{name}" for name in instances if name in zones]
         if not urls:
             return
-        from google.cloud import compute_v1  # noqa: PLC0415 - as above
-
-        request = compute_v1.RegionInstanceGroupManagersDeleteInstancesRequest(
+        request = self._types.RegionInstanceGroupManagersDeleteInstancesRequest(
             instances=urls, skip_instances_on_validation_error=True
         )
         self._client.delete_instances(
