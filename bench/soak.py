@@ -23,7 +23,7 @@ from tests.cloud import Cloud, running
 from tests.photos import photographs
 
 #: The processes that the product consists of, by what their command lines have in them.
-_ROLES = {"agent": "-m spotmill worker", "web": "services.web.app", "dispatcher": "functions_framework"}
+_ROLES = {"agent": "-m spotmill worker", "web": "services.web.app", "dispatcher": "services.dispatcher.app"}
 #: The guest of a VM and the masters of the servers do nothing; their memory is that of the interpreter.
 _LEAST_MB = 20
 _READ_SECONDS = 10.0

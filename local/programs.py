@@ -164,10 +164,9 @@ def _services(site: Site, told: Mapping[str, Environment]) -> list[Program]:
     They load while Postgres starts, as they connect to it only when somebody asks them for something.
     """
     ports = site.ports
-    function = f"target='dispatch', source={str(SERVICES / 'dispatcher' / 'main.py')!r}, signature_type='cloudevent'"
-    bound = ("--bind", f"127.0.0.1:{ports['dispatcher']}", "--worker-class", "gthread", "--threads", "8")
-    dispatcher = _gunicorn(*bound, f"functions_framework:create_app({function})")
-    web = _gunicorn("--config", str(SERVICES / "web" / "gunicorn.conf.py"), "services.web.app:create_app()")
+    bound = ("--bind", f"127.0.0.1:{ports['dispatcher']}")
+    dispatcher = _gunicorn("dispatcher", *bound)
+    web = _gunicorn("web")
     return [
         Program(
             "dispatcher",
@@ -175,8 +174,7 @@ def _services(site: Site, told: Mapping[str, Environment]) -> list[Program]:
             dispatcher,
             told["dispatcher"],
             ("pubsub",),
-            # A function takes only POST: whatever it answers to GET, it is there.
-            ready=answering(ports["dispatcher"], "/", 200, 405),
+            ready=answering(ports["dispatcher"], "/health", 200),
             layer=USERS,
         ),
         Program(
@@ -195,8 +193,10 @@ def _local(name: str, *options: object) -> tuple[str, ...]:
     return (*SPOTMILL, "local", name, *map(str, options))
 
 
-def _gunicorn(*options: str) -> tuple[str, ...]:
-    return (*PYTHON, "-m", "gunicorn", "--graceful-timeout", "1", "--no-control-socket", *options)
+def _gunicorn(service: str, *options: str) -> tuple[str, ...]:
+    config = str(SERVICES / service / "gunicorn.conf.py")
+    application = f"services.{service}.app:create_app()"
+    return (*PYTHON, "-m", "gunicorn", "--config", config, "--graceful-timeout", "1", *options, application)
 
 
 def local_environment(site: Site) -> dict[str, str]:

@@ -12,7 +12,9 @@ from flask import Flask, Response
 def create_app() -> Flask:
     """Make the application: the one function, and for probes a path beside it."""
     source = str(Path(__file__).with_name("main.py"))
-    app: Flask = functions_framework.create_app(target="dispatch", source=source, signature_type="cloudevent")
+    app: Flask = functions_framework.create_app(  # type: ignore[no-untyped-call]
+        target="dispatch", source=source, signature_type="cloudevent"
+    )
     app.add_url_rule("/health", view_func=_show_health, methods=["GET"])
     return app
 

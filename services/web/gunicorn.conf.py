@@ -12,9 +12,11 @@ bind = f"127.0.0.1:{_url.port or 8080}" if _local else f"0.0.0.0:{os.environ.get
 worker_class = "gthread"
 workers = 1
 threads = 16
-# A form upload of 32 MB over a slow line takes a while; everything else is over in milliseconds.
-timeout = 120
-graceful_timeout = 3
+# The platform decides how long a request may take. And while it lets an idle instance have no processor, gunicorn would
+# take the server for dead.
+timeout = 0
+# Cloud Run gives ten seconds, which a form upload may need; everything else is over in milliseconds.
+graceful_timeout = 8
 keepalive = 30
 # The heartbeat file must not lie on a disk that can stall.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 - memory, see above

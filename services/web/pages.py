@@ -184,5 +184,6 @@ def cancel(job_id: uuid.UUID) -> BaseResponse:
 
 
 @pages.get("/health")
+@pages.get("/healthz")  # for other hosts than Cloud Run, which keeps paths that end in z
 def health() -> Response:
     return Response('{"status":"ok"}', mimetype="application/json")

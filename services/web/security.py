@@ -12,7 +12,7 @@ from shared.tracing import fields_of_request
 
 _READS = ("GET", "HEAD", "OPTIONS")
 #: What anybody may fetch: is the service up, and the files of the pages.
-_OPEN_PATHS = ("/health", "/api/v1/health", "/favicon.ico")
+_OPEN_PATHS = ("/health", "/healthz", "/api/v1/health", "/favicon.ico")
 _OPEN_PREFIX = "/static/"
 
 
