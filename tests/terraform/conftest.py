@@ -2,7 +2,8 @@
 
 ``workspace("modules/queue")`` is an initialised copy: ``.validate()``, ``.test()``.
 ``plan("modules/queue", project="p", …)`` is the plan with these variables: ``.of(TYPE)``, ``.one(ADDRESS)``,
-``.outputs``; "" is the root module. Both do their work once for each test process.
+``.outputs``; "" is the root module. Both do their work once for each test process. ``smallest`` and ``everything`` are
+plans of the root module.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from tests.terraform.deployments import EVERYTHING, SMALLEST
 from tests.terraform.terraform import Plan, TerraformError, Tree, Workspace, find_terraform
 
 
@@ -61,3 +63,15 @@ def plan(workspace: Callable[[str], Workspace], tmp_path_factory: pytest.TempPat
         return made[key]
 
     return planned
+
+
+@pytest.fixture(scope="session")
+def smallest(plan: Planner) -> Plan:
+    """What is made if nothing is said that need not be said."""
+    return plan("", **SMALLEST)
+
+
+@pytest.fixture(scope="session")
+def everything(plan: Planner) -> Plan:
+    """What is made if every variable has another value than its default."""
+    return plan("", **EVERYTHING)

@@ -21,6 +21,6 @@ locals {
   offered  = local.max_connections - local.reserved
   wanted   = sum([for client in var.clients : client.instances * client.connections])
   reckoning = join(", ", [
-    for name, client in var.clients : "${name} ${client.instances} × ${client.connections}"
+    for name, client in var.clients : "${name} ${client.instances} x ${client.connections}"
   ])
 }

@@ -1,0 +1,161 @@
+"""The root module with every option: each reaches what it is about."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.terraform.conftest import Planner
+from tests.terraform.deployments import EVERYTHING, SMALLEST
+from tests.terraform.terraform import REPOSITORY, Plan, TerraformError
+
+
+def test_every_variable_is_tried() -> None:
+    """The plan with every option leaves no variable of the root module at its default."""
+    text = (REPOSITORY / "terraform" / "variables.tf").read_text()
+    assert set(re.findall(r'^variable "(\w+)"', text, re.MULTILINE)) == set(EVERYTHING)
+
+
+def test_every_attribute_is_tried() -> None:
+    """It leaves no attribute of an object out, either."""
+    text = (REPOSITORY / "terraform" / "variables.tf").read_text()
+    for name in ("budget", "database", "workers", "max_instances"):
+        body = re.search(rf'^variable "{name}" \{{\n(.*?)^\}}', text, re.MULTILINE | re.DOTALL)
+        assert body is not None
+        assert set(re.findall(r"^    (\w+) +=", body[1], re.MULTILINE)) - {"condition", "error_message"} == set(
+            EVERYTHING[name]
+        )
+
+
+def test_names(everything: Plan) -> None:
+    """All names begin with the prefix, so that two may live in one project."""
+    for resource in everything.resources.values():
+        name = resource.values.get("name") or resource.values.get("account_id") or resource.values.get("role_id")
+        if resource.type in {"google_project_service", "google_cloudbuildv2_repository"} or not isinstance(name, str):
+            continue
+        own = name.startswith(("mill-two", "mill_two"))
+        assert own or name in {"mill-in", "mill-out"} or resource.type.endswith("_iam_member"), resource.address
+
+
+def test_region(everything: Plan) -> None:
+    """A region that was asked for is that of everything."""
+    assert {bucket["location"] for bucket in everything.of("google_storage_bucket").values()} == {"EUROPE-WEST1"}
+    for kind in ("google_cloud_run_v2_service", "google_eventarc_trigger", "google_artifact_registry_repository"):
+        assert {values["location"] for values in everything.of(kind).values()} == {"europe-west1"}
+    (group,) = everything.of("google_compute_region_instance_group_manager").values()
+    assert group["region"] == "europe-west1"
+    assert set(group["distribution_policy_zones"]) == {"europe-west1-b", "europe-west1-c"}
+
+
+def test_buckets(everything: Plan) -> None:
+    """Buckets have the names, versions and days that were asked for, and the origin of the custom domain."""
+    buckets = {bucket["name"]: bucket for bucket in everything.of("google_storage_bucket").values()}
+    assert set(buckets) == {"mill-in", "mill-out"}
+    for bucket in buckets.values():
+        assert bucket["force_destroy"] is True
+        assert bucket["versioning"] == [{"enabled": True}]
+        assert bucket["soft_delete_policy"][0]["retention_duration_seconds"] == 30 * 86400
+        assert bucket["cors"][0]["origin"] == ["https://mill.example.com"]
+
+
+def test_workers(everything: Plan) -> None:
+    """Workers have the machines, disk, GPU, image and times that were asked for, and a way to the internet."""
+    (template,) = everything.of("google_compute_region_instance_template").values()
+    assert template["machine_type"] == "g2-standard-8"
+    assert template["disk"][0]["disk_size_gb"] == 200
+    assert [(gpu["type"], gpu["count"]) for gpu in template["guest_accelerator"]] == [("nvidia-l4", 1)]
+    assert template["scheduling"][0]["max_run_duration"][0]["seconds"] == 48 * 3600
+    assert EVERYTHING["images"]["worker_gpu"] in template["metadata"]["user-data"]
+    assert EVERYTHING["images"]["worker"] not in template["metadata"]["user-data"]
+    assert "SPOTMILL_VM_HOURLY_USD=0.4" in template["metadata"]["user-data"]
+    assert "SPOTMILL_PREEMPTION_NOTICE_SECONDS=120" in template["metadata"]["user-data"]
+    assert len(everything.of("google_compute_router_nat")) == 1
+    (subnet,) = everything.of("google_compute_subnetwork").values()
+    assert subnet["ip_cidr_range"] == "10.9.0.0/22"
+
+
+def test_ssh_comes_through_iap_only(smallest: Plan, everything: Plan) -> None:
+    """No firewall rule lets anything in but SSH from IAP, and that only if it was asked for."""
+    assert not smallest.of("google_compute_firewall")
+    rules = everything.of("google_compute_firewall").values()
+    assert [(rule["direction"], rule["source_ranges"]) for rule in rules] == [("INGRESS", ["35.235.240.0/20"])]
+
+
+def test_settings(everything: Plan) -> None:
+    """Settings for all processes reach all of them, and allowed buckets the dispatcher."""
+    settings = everything.outputs["settings"]
+    assert {settings[process]["SPOTMILL_LOG_LEVEL"] for process in ("web", "dispatcher", "worker")} == {"DEBUG"}
+    assert settings["dispatcher"]["SPOTMILL_ALLOWED_BUCKETS"] == "archive,partner"
+    assert settings["worker"]["SPOTMILL_DATABASE_POOL_SIZE"] == "4"
+    assert settings["web"]["SPOTMILL_MAX_WORKERS"] == "20"
+
+
+def test_people(everything: Plan) -> None:
+    """Exactly those who were named may open the pages."""
+    people = {grant["member"] for grant in everything.of("google_iap_web_cloud_run_service_iam_member").values()}
+    assert people == {"user:ann@example.com", "domain:example.com"}
+
+
+def test_budgets(everything: Plan) -> None:
+    """Budgets have the amounts and the currency that were asked for, to the cent."""
+    budgets = everything.of("google_billing_budget").values()
+    amounts = {b["display_name"]: b["amount"][0]["specified_amount"][0] for b in budgets}
+    assert amounts == {
+        "mill-two-project": {"currency_code": "EUR", "units": "50", "nanos": 0},
+        "mill-two-workers": {"currency_code": "EUR", "units": "30", "nanos": 500_000_000},
+    }
+
+
+def test_no_budgets(plan: Planner) -> None:
+    """Who may not see the billing account can do without budgets."""
+    without = plan("", **SMALLEST | {"budget": {"enabled": False, "billing_account": "012345-6789AB-CDEF01"}})
+    assert not without.of("google_billing_budget")
+
+
+def test_delivery(smallest: Plan, everything: Plan) -> None:
+    """A trigger for each environment listens to GitHub if it is named, and production waits for a person."""
+    assert not smallest.of("google_cloudbuild_trigger")
+    triggers = {trigger["name"]: trigger for trigger in everything.of("google_cloudbuild_trigger").values()}
+    approvals = {name: trigger["approval_config"][0]["approval_required"] for name, trigger in triggers.items()}
+    assert approvals == {"mill-two-dev": False, "mill-two-prod": True}
+    assert triggers["mill-two-prod"]["substitutions"]["_STATE_BUCKET"] == "mill-state"
+
+
+def test_mails(smallest: Plan, everything: Plan) -> None:
+    """Alerts and budgets send mails to those who were named."""
+    assert not smallest.of("google_monitoring_notification_channel")
+    channels = everything.of("google_monitoring_notification_channel").values()
+    assert [channel["labels"] for channel in channels] == [{"email_address": "ops@example.com"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        pytest.param({"region": "europe-west1"}, "no free tier", id="region"),
+        pytest.param({"images": None}, "must end with their digest", id="no-images"),
+        pytest.param(
+            {"images": SMALLEST["images"] | {"web": "us-central1-docker.pkg.dev/mill/spotmill/web:latest"}},
+            "must end with their digest",
+            id="tag",
+        ),
+        pytest.param({"settings": {"LOG_LEVEL": "DEBUG"}}, "docs/settings.md", id="setting"),
+        pytest.param({"settings": {"SPOTMILL_REGION": "x"}}, "sets SPOTMILL_REGION itself", id="setting-twice"),
+        pytest.param({"workers": {"gpu": {"type": "nvidia-l4"}}}, "images.worker_gpu", id="gpu"),
+        pytest.param({"workers": {"max": 0}}, "1 to 1000", id="no-workers"),
+        pytest.param({"workers": {"preemption_notice_seconds": 60}}, "0, 30 or 120", id="notice"),
+        pytest.param({"workers": {"machine_types": ["t2a-standard-4"]}}, "Arm", id="arm"),
+        pytest.param({"soft_delete_days": 3}, "0, or 7 to 90", id="soft-delete"),
+        pytest.param({"subnet_range": "10.0.0.0/28"}, "/24 or larger", id="subnet"),
+        pytest.param({"database": {"availability": "GLOBAL"}}, "ZONAL or REGIONAL", id="availability"),
+        pytest.param({"database": {"version": "MYSQL_8_0"}}, "POSTGRES_16 or newer", id="version"),
+        pytest.param({"budget": {"billing_account": "mine"}}, "three groups", id="billing"),
+        pytest.param({"name": "a-name-that-is-too-long"}, "2 to 17", id="name"),
+        pytest.param({"environments": {"prod": {"branch": "^main$"}}}, "approval = true", id="approval"),
+        pytest.param({"ingest_publishers": ["allUsers"]}, "nobody unknown", id="ingest"),
+        pytest.param({"web_url": "http://mill.example.com"}, "must be an origin", id="http"),
+    ],
+)
+def test_refusals(options: dict[str, Any], words: str, plan: Planner) -> None:
+    """What cannot work is refused before anything is made, in words that say what to change."""
+    with pytest.raises(TerraformError, match=words):
+        plan("", **SMALLEST | options)
