@@ -55,6 +55,29 @@ spin:
 chromium:
 	@bash tests/browser/chromium.sh
 
+# Into a Google Cloud project, and away again: docs/deploy.md. Nothing is installed for it but gcloud and terraform.
+PROJECT ?=
+REGION  ?= us-central1
+DEPLOY   = $(PYTHON) -m deploy $(1) --project "$(or $(PROJECT),$(error PROJECT=… is missing))" --region $(REGION) $(ARGS)
+.PHONY: deploy destroy smoke logs open cost
+deploy:
+	@$(call DEPLOY,deploy)
+
+destroy:
+	@$(call DEPLOY,destroy)
+
+smoke:
+	@$(call DEPLOY,smoke)
+
+logs:
+	@$(call DEPLOY,logs) $(if $(JOB),--job $(JOB))
+
+open:
+	@$(call DEPLOY,open)
+
+cost: .venv/ready
+	@$(BIN)/spotmill cost $(ARGS)
+
 # One lock for development, one for each process; `make lock ARGS=--upgrade` raises every version.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header $(ARGS)
 lock: .venv/ready

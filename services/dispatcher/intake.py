@@ -48,6 +48,7 @@ def take_in(backends: Backends, arrivals: Sequence[Arrival]) -> list[Recorded]:
     resources = iter(recognise(backends, [a.resource for a in wanted if a.problem is None]))
     wanted = [a if a.problem is not None else replace(a, resource=next(resources)) for a in wanted]
     recorded = backends.intake.submit(wanted)
-    for job in recorded:
-        log.info("job.recorded", job=str(job.id), status=job.status.value, new=job.new)
+    for job, arrival in zip(recorded, wanted, strict=True):
+        generation = arrival.resource.generation  # tells the object, whose name may be somebody's secret
+        log.info("job.recorded", job=str(job.id), status=job.status.value, new=job.new, generation=str(generation))
     return recorded

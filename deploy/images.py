@@ -1,0 +1,97 @@
+"""Images: built by Cloud Build as cloudbuild.yaml says, run by digest, and noted beside Terraform's state."""
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+from deploy.programs import DeployError, FailedError, ask, gcloud, run
+from deploy.target import ROOT, Target
+
+#: By the names that Terraform's variable ``images`` has for them.
+IMAGES = {"web": "web", "dispatcher": "dispatcher", "worker": "worker", "worker_gpu": "worker-gpu"}
+
+
+def version() -> str:
+    """Return the tag of what is built: the commit, or that and what was changed since, by its content."""
+    commit = ask(["git", "-C", str(ROOT), "rev-parse", "HEAD"])
+    changes = (
+        subprocess.run(["git", "-C", str(ROOT), "diff", "HEAD", "--", "."], capture_output=True, check=True).stdout
+        + ask(["git", "-C", str(ROOT), "ls-files", "--others", "--exclude-standard"]).encode()
+    )
+    if not changes.strip():
+        return commit
+    hashed = subprocess.run(
+        ["git", "-C", str(ROOT), "hash-object", "--stdin"], input=changes, capture_output=True, check=True
+    ).stdout.decode()
+    return f"{commit[:20]}-{hashed[:12]}"
+
+
+def build(target: Target, *, gpu: bool) -> dict[str, str]:
+    """Build what this version has not built yet; return the images by digest."""
+    tag = version()
+    substitutions = {
+        "_DEPLOY": "no",
+        "_ENVIRONMENT": target.environment,
+        "_GPU": "yes" if gpu else "no",
+        "_NAME": target.name,
+        "_PROJECT": target.project,
+        "_REGION": target.region,
+        "_STATE_BUCKET": target.state_bucket,
+        "_TESTS": "no",
+        "_VERSION": tag,
+    }
+    run(
+        gcloud(
+            "builds", "submit", str(ROOT), f"--config={ROOT / 'cloudbuild.yaml'}", f"--project={target.project}",
+            f"--region={target.region}",
+            f"--service-account=projects/{target.project}/serviceAccounts/{target.deployer}",
+            f"--gcs-source-staging-dir=gs://{target.state_bucket}/source",
+            "--substitutions=" + ",".join(f"{name}={value}" for name, value in sorted(substitutions.items())),
+        )
+    )  # fmt: skip
+    return digests(target, tag, gpu=gpu)
+
+
+def digests(target: Target, tag: str, *, gpu: bool) -> dict[str, str]:
+    """Return the images of a tag by digest."""
+    found = {}
+    for key, name in IMAGES.items():
+        if key == "worker_gpu" and not gpu:
+            continue
+        image = f"{target.repository}/{name}"
+        digest = ask(
+            gcloud(
+                "artifacts", "docker", "images", "describe", f"{image}:{tag}", "--format=value(image_summary.digest)"
+            )
+        )
+        found[key] = f"{image}@{digest}"
+    return found
+
+
+def remember(target: Target, images: dict[str, str]) -> None:
+    """Note which images run, and tag them, so that no clean-up deletes what is deployed."""
+    for image in images.values():
+        name = image.partition("@")[0]
+        run(gcloud("artifacts", "docker", "tags", "add", image, f"{name}:{target.environment}"))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "images.json"
+        file.write_text(json.dumps(images, indent=1), encoding="utf-8")
+        run(gcloud("storage", "cp", str(file), _note(target)))
+
+
+def recall(target: Target) -> dict[str, str]:
+    """Return the images that run.
+
+    Raises:
+        DeployError: nothing was deployed yet.
+    """
+    try:
+        found: dict[str, str] = json.loads(ask(gcloud("storage", "cat", _note(target))))
+    except FailedError:
+        raise DeployError(f"{_note(target)} is not there: nothing was deployed to {target.project} yet.") from None
+    return found
+
+
+def _note(target: Target) -> str:
+    return f"gs://{target.state_bucket}/{target.name}/images.json"

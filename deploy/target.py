@@ -1,0 +1,54 @@
+"""What is deployed where."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One Spotmill in one project. Names follow from these by the same rules as in terraform/."""
+
+    project: str
+    region: str = "us-central1"
+    name: str = "spotmill"
+    environment: str = "prod"  #: tags the images that it runs, so that no clean-up deletes them
+    state: str | None = None  #: bucket of Terraform's state, if not the one that is made for it
+    images_from: str | None = None  #: repository of another project, where they were built
+
+    def __post_init__(self) -> None:
+        """Refuse what Google would refuse a quarter of an hour later.
+
+        Raises:
+            ValueError: a name that cannot be one.
+        """
+        if not re.fullmatch(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", self.project):
+            raise ValueError(f"PROJECT is a project id such as my-media-mill, not {self.project!r}")
+        if not re.fullmatch(r"[a-z]+-[a-z]+[0-9]+", self.region):
+            raise ValueError(f"REGION is a region such as us-central1, not {self.region!r}")
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,18}[a-z0-9]", self.name):
+            raise ValueError(f"NAME has 2 to 20 lower-case letters, digits and hyphens, not {self.name!r}")
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", self.environment):
+            raise ValueError(f"ENVIRONMENT is a word such as prod or staging, not {self.environment!r}")
+
+    @property
+    def state_bucket(self) -> str:
+        """Bucket of Terraform's state and of the note which images run."""
+        return self.state or f"{self.project}-{self.name}-terraform"
+
+    @property
+    def deployer(self) -> str:
+        """Account that builds run as."""
+        return f"{self.name}-deployer@{self.project}.iam.gserviceaccount.com"
+
+    @property
+    def repository(self) -> str:
+        """Address of the images, before their names."""
+        return self.images_from or f"{self.region}-docker.pkg.dev/{self.project}/{self.name}"
+
+    @property
+    def variables(self) -> Path:
+        """File of Terraform variables that a person keeps for this project."""
+        return ROOT / "deploy" / "projects" / f"{self.project}.tfvars"

@@ -1,0 +1,42 @@
+"""Taking it all away: nothing that costs anything stays."""
+
+from deploy.images import recall
+from deploy.programs import DeployError, FailedError, ask, gcloud, run, say
+from deploy.target import Target
+from deploy.terraform import Terraform
+
+#: Stands in for images of a deployment that never came to have any: a destroy starts none.
+_NONE = dict.fromkeys(("web", "dispatcher", "worker", "worker_gpu"), f"none@sha256:{'0' * 64}")
+
+
+def destroy(target: Target, terraform: Terraform) -> None:
+    """Delete everything that a deployment made, with all uploads, results and the database."""
+    try:
+        images = recall(target)
+    except DeployError:
+        images = _NONE
+    terraform.init()
+    say("Opening what is protected against deletion")
+    protected = {"force_destroy": True, "unprotected": True}
+    terraform.apply(images, only=["module.database", "module.storage"], **protected)
+    say("Deleting")
+    terraform.destroy(images, **protected)
+    run(gcloud("storage", "rm", "--recursive", f"gs://{target.state_bucket}"))
+    _report(target)
+
+
+def _report(target: Target) -> None:
+    """Say what Google keeps all the same."""
+    try:
+        left = ask(
+            gcloud(
+                "asset", "search-all-resources", f"--scope=projects/{target.project}", f"--query=name:{target.name}",
+                "--format=value(name)",
+            )
+        )  # fmt: skip
+    except FailedError:
+        left = ""
+    say("Gone. Enabled APIs stay enabled, and cost nothing; so do logs until their retention is over (30 days).")
+    if left:
+        say("The project's inventory still lists these; it is some minutes behind:")
+        say("\n".join(f"  {name}" for name in left.splitlines()))

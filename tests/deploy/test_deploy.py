@@ -1,0 +1,259 @@
+"""``make deploy`` and ``make destroy``, and when Google is not ready yet: against stand-ins that note each call."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.__main__ import main
+from deploy.terraform import healing
+from tests.deploy.conftest import Doors
+from tests.deploy.programs import DIGEST, StandIns
+
+PROJECT = ("--project", "my-mill")
+
+
+def position(cloud: StandIns, pattern: str) -> int:
+    """Where in the order of all calls the first of this kind stands."""
+    texts = [call.text for call in cloud.calls()]
+    [first, *_] = [i for i, text in enumerate(texts) if cloud.calls(pattern)[0].text == text]
+    return first
+
+
+def test_a_first_deployment_goes_in_this_order(cloud: StandIns) -> None:
+    """Sign-in, APIs, agents, state, repository, images, database, migration, the rest, pipelines, deadlines, proof."""
+    assert main(["deploy", *PROJECT]) == 0
+    order = [
+        "gcloud auth list",
+        "gcloud services enable .*eventarc.googleapis.com",
+        "gcloud beta services identity create --service=eventarc.googleapis.com",
+        "gcloud storage buckets create gs://my-mill-spotmill-terraform",
+        "terraform init .*bucket=my-mill-spotmill-terraform",
+        "terraform apply .*-target=module.delivery",
+        "gcloud builds submit",
+        "terraform apply .*-target=module.database",
+        "gcloud run jobs execute spotmill-migrate .*--wait",
+        "terraform apply (?!.*-target)",
+        "gcloud run jobs execute spotmill-pipelines .*--wait",
+        "gcloud pubsub subscriptions update eventarc-1 .*--ack-deadline=600",
+        "gcloud artifacts docker tags add .*:prod",
+        "gcloud storage cp .*images.json",
+        "gcloud storage cp .*gs://my-mill-spotmill-uploads/smoke/",
+        "gcloud logging read",
+    ]
+    positions = [position(cloud, pattern) for pattern in order]
+    assert positions == sorted(positions)
+    assert all(call.token == "a-token" for call in cloud.calls("^terraform (apply|init|output)"))
+
+
+def test_what_runs_is_named_by_digest(cloud: StandIns) -> None:
+    """No tag, which somebody could move, reaches Terraform."""
+    main(["deploy", *PROJECT])
+    [whole] = cloud.calls("terraform apply (?!.*-target)")
+    [images] = [word for word in whole.argv if word.startswith("-var=images=")]
+    for name in ("web", "dispatcher", "worker"):
+        assert f"us-central1-docker.pkg.dev/my-mill/spotmill/{name}@{DIGEST}" in images
+    assert "worker_gpu" not in images
+
+
+def test_the_first_deployment_writes_down_who_may_do_what(cloud: StandIns, tmp_path: Path) -> None:
+    """Whoever deploys may open the pages; the file is hers from then on, and no later deployment changes it."""
+    main(["deploy", *PROJECT])
+    file = tmp_path / "projects" / "my-mill.tfvars"
+    assert 'people              = ["user:ann@example.com"]' in file.read_text()
+    assert any(f"-var-file={file}" in call.argv for call in cloud.calls("terraform apply"))
+    file.write_text('people = ["domain:example.com"]\n')
+    main(["deploy", *PROJECT])
+    assert file.read_text() == 'people = ["domain:example.com"]\n'
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        'Error 400: Invalid resource state for "": Permission denied while using the Eventarc Service Agent. If',
+        "Error 403: Eventarc API has not been used in project 123 before or it is disabled.",
+        "Error 400: Service account spotmill-web@my-mill.iam.gserviceaccount.com does not exist.",
+        "Error 409: There were concurrent policy changes. Please retry the whole read-modify-write",
+    ],
+)
+def test_what_heals_is_tried_again(cloud: StandIns, capsys: pytest.CaptureFixture[str], error: str) -> None:
+    """The known failures of a first apply end by themselves, and the person is told what is waited for."""
+    cloud.fail("terraform apply (?!.*-target)", error, times=3)
+    assert main(["deploy", *PROJECT]) == 0
+    assert len(cloud.calls("terraform apply (?!.*-target)")) == 4
+    assert "This heals by itself" in capsys.readouterr().out
+
+
+def test_what_does_not_heal_ends_at_once(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
+    """Any other failure is shown and not tried again, and nothing is announced as deployed."""
+    cloud.fail("terraform apply (?!.*-target)", "Error: Quota 'CPUS' exceeded")
+    assert main(["deploy", *PROJECT]) == 1
+    said = capsys.readouterr().out
+    assert "Quota 'CPUS' exceeded" in said
+    assert "Deployed in" not in said
+    assert len(cloud.calls("terraform apply (?!.*-target)")) == 1
+
+
+def test_what_never_heals_ends_after_all(cloud: StandIns) -> None:
+    """Nine tries, then the error is the person's."""
+    cloud.fail("terraform apply (?!.*-target)", "Permission denied while using the Eventarc Service Agent")
+    assert main(["deploy", *PROJECT]) == 1
+    assert len(cloud.calls("terraform apply (?!.*-target)")) == 9
+
+
+def test_an_agent_is_asked_for_until_its_api_is_up(cloud: StandIns) -> None:
+    """An API that was just enabled may refuse for a while."""
+    cloud.fail("services identity create --service=eventarc", "PERMISSION_DENIED: API not enabled", times=2)
+    assert main(["deploy", *PROJECT]) == 0
+    assert len(cloud.calls("services identity create --service=eventarc")) == 3
+
+
+def test_a_failed_migration_stops_before_the_services_change(
+    cloud: StandIns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """New code never meets an old schema; where to read why is said."""
+    cloud.fail("jobs execute spotmill-migrate", "ERROR: The execution failed.")
+    assert main(["deploy", *PROJECT]) == 1
+    assert not cloud.calls("terraform apply (?!.*-target)")
+    assert "resource.labels.job_name=spotmill-migrate" in capsys.readouterr().out
+
+
+def test_a_second_deployment_makes_no_second_state(cloud: StandIns) -> None:
+    """The state's bucket is made once."""
+    cloud.answer("^gcloud storage buckets describe", "my-mill-spotmill-terraform")
+    assert main(["deploy", *PROJECT]) == 0
+    assert not cloud.calls("buckets create")
+
+
+def test_variables_alone_need_no_build(cloud: StandIns) -> None:
+    """``--no-build`` deploys the images that run already."""
+    assert main(["deploy", *PROJECT, "--no-build"]) == 0
+    assert not cloud.calls("builds submit")
+    assert all("-var=images=" in call.text for call in cloud.calls("terraform apply"))
+
+
+def test_cloud_build_deploys_what_it_has_built(cloud: StandIns, tmp_path: Path) -> None:
+    """With a version, nothing is built or enabled; without the project's variables it says what is missing."""
+    assert main(["deploy", *PROJECT, "--version", "abc", "--environment", "staging"]) == 1
+    (tmp_path / "projects").mkdir()
+    (tmp_path / "projects" / "my-mill.tfvars").write_text("people = []\n")
+    images = "europe-docker.pkg.dev/dev-mill/spotmill"
+    assert main(["deploy", *PROJECT, "--version", "abc", "--environment", "staging", "--repository", images]) == 0
+    assert not cloud.calls("builds submit|services enable")
+    assert cloud.calls(f"images describe {images}/web:abc")
+    assert cloud.calls(f"tags add {images}/web@{DIGEST} {images}/web:staging")
+
+
+def test_subscriptions_that_terraform_does_not_know_are_listed(cloud: StandIns) -> None:
+    """Where an output is empty, Eventarc itself is asked."""
+    cloud.answer(
+        "^terraform output",
+        cloud_outputs
+        := '{"transport_subscriptions": {"value": {"a": null}}, "web_url": {"value": "http://127.0.0.1:1"}}',
+    )
+    assert cloud_outputs
+    cloud.answer("eventarc triggers list", "projects/p/subscriptions/one\nprojects/p/subscriptions/two\n")
+    main(["deploy", *PROJECT])
+    assert len(cloud.calls("subscriptions update projects/p/subscriptions/(one|two)")) == 2
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_a_web_service_that_lets_strangers_in_fails_the_smoke_test(
+    cloud: StandIns, doors: Doors, capsys: pytest.CaptureFixture[str], status: int
+) -> None:
+    """Without IAP in front, nothing counts as deployed."""
+    doors.web, doors.leads_to = status, ""
+    assert main(["deploy", *PROJECT]) == 1
+    assert "is IAP on?" in capsys.readouterr().out
+
+
+def test_a_dispatcher_that_lets_strangers_in_fails_the_smoke_test(cloud: StandIns, doors: Doors) -> None:
+    """Only its triggers' account may call it."""
+    doors.dispatcher = 200
+    assert main(["smoke", *PROJECT]) == 1
+
+
+def test_an_object_that_becomes_no_job_fails_the_smoke_test(
+    cloud: StandIns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole way from bucket to database is tried; the object does not stay."""
+    cloud.answer("^gcloud logging read", "")
+    assert main(["smoke", *PROJECT]) == 1
+    assert "became no job" in capsys.readouterr().out
+    assert cloud.calls("gcloud storage rm gs://my-mill-spotmill-uploads/smoke/")
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (("^gcloud auth list", "", 0), "gcloud auth login"),
+        (("^gcloud projects describe", "ERROR: no permission", 1), "cannot see the project my-mill"),
+        (("^gcloud billing projects describe", "False\n", 0), "no billing account"),
+        (("^terraform version", '{"terraform_version": "1.5.7"}', 0), "1.9 or newer"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_made(
+    cloud: StandIns, capsys: pytest.CaptureFixture[str], rule: tuple[str, str, int], words: str
+) -> None:
+    """A person without sign-in, project, billing or a recent Terraform learns it in the first seconds."""
+    when, output, status = rule
+    cloud.answer(when, output, error=output, status=status)
+    assert main(["deploy", *PROJECT]) == 1
+    assert words in capsys.readouterr().out
+    assert not cloud.calls("enable|create|apply")
+
+
+def test_without_gcloud_the_person_learns_where_to_get_it(
+    cloud: StandIns, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A missing program is no stack trace."""
+    (cloud.folder / "gcloud").unlink()
+    monkeypatch.setenv("PATH", str(cloud.folder))
+    assert main(["deploy", *PROJECT]) == 1
+    assert "gcloud is not installed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--project", "My_Project"),
+        ("--project", "my-mill", "--region", "nowhere"),
+        ("--project", "my-mill", "--name", "X"),
+        ("--project", "my-mill", "--environment", "a b"),
+    ],
+)
+def test_names_that_google_would_refuse_are_refused_at_once(cloud: StandIns, words: tuple[str, ...]) -> None:
+    """Nobody waits a quarter of an hour for a typing error."""
+    assert main(["deploy", *words]) == 1
+    assert not cloud.calls()
+
+
+def test_destroy_asks_and_leaves_nothing(cloud: StandIns, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the project's id, typed, starts it; protections go first, the state's bucket last."""
+    monkeypatch.setattr("builtins.input", lambda _: "yes")
+    assert main(["destroy", *PROJECT]) == 1
+    assert not cloud.calls("terraform")
+    monkeypatch.setattr("builtins.input", lambda _: "my-mill")
+    assert main(["destroy", *PROJECT]) == 0
+    opened = position(cloud, "terraform apply .*-var=force_destroy=true")
+    destroyed = position(cloud, "terraform destroy")
+    assert opened < destroyed < position(cloud, "gcloud storage rm --recursive gs://my-mill-spotmill-terraform")
+
+
+def test_a_deployment_that_never_got_far_can_be_destroyed(cloud: StandIns) -> None:
+    """Without a note of images, none are needed."""
+    cloud.fail("^gcloud storage cat", "404")
+    assert main(["destroy", *PROJECT, "--yes"]) == 0
+    assert cloud.calls("terraform destroy")
+
+
+def test_logs_of_one_job(cloud: StandIns) -> None:
+    """A job's whole story is one query."""
+    with pytest.raises(SystemExit) as ended:
+        main(["logs", *PROJECT, "--job", "0a1b"])
+    assert ended.value.code == 0
+    assert cloud.calls('gcloud logging read labels.job="0a1b"')
+
+
+def test_unknown_errors_do_not_heal() -> None:
+    """The list of what heals is no excuse for anything else."""
+    assert healing("Error: Invalid value for variable") is None
