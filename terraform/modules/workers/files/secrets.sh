@@ -1,14 +1,14 @@
 # Reads the worker's secrets with the VM's own account into a file in memory that only root can read.
 # Neither token nor secret ever stands in an argument, which every process of the VM could see.
 #
-# Each line of secrets.list: NAME projects/P/secrets/S/versions/N
+# secrets.sh LIST: each line of it is NAME projects/P/secrets/S/versions/N
 set -euo pipefail
 umask 077
 
-list=${SECRETS_LIST:-/etc/spotmill/secrets.list}
+list=$1
 kept=${RUNTIME_DIRECTORY:?}/secrets.env
-metadata=${METADATA:-http://metadata.google.internal}
-secret_manager=${SECRET_MANAGER:-https://secretmanager.googleapis.com}
+metadata=http://${GCE_METADATA_HOST:-metadata.google.internal}
+secret_manager=${CLOUDSDK_API_ENDPOINT_OVERRIDES_SECRETMANAGER:-https://secretmanager.googleapis.com}
 
 fail() {
   printf '{"severity":"ERROR","message":"worker.secret_unreadable","process":"worker","secret":"%s","error":"%s"}\n' "$1" "$2" >&2

@@ -13,4 +13,4 @@ for tables in iptables ip6tables; do
 done
 sysctl -q -w user.max_user_namespaces=0
 
-mkdir -p -m 0711 "$SCRATCH"
+install -d -m 0711 "$SCRATCH"
