@@ -3,7 +3,7 @@
 
 import os
 
-bind = f"0.0.0.0:{os.environ.get('PORT', '8080')}"
+bind = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '8080')}"  # named as by functions-framework
 worker_class = "gthread"
 workers = 1
 threads = 8
