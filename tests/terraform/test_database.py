@@ -76,10 +76,6 @@ def test_everything(everything: Plan) -> None:
     [
         pytest.param({"workers": {"max": 3}}, "worker 3 x 4", id="workers"),
         pytest.param({"max_instances": {"web": 5}}, "web 5 x 2", id="web"),
-        pytest.param({"database": {"pool_size": 4}}, "dispatcher 3 x 4", id="pool"),
-        pytest.param(
-            {"database": {"tier": "db-g1-small"}, "workers": {"max": 9}}, "of which 3 are reserved", id="larger"
-        ),
     ],
 )
 def test_too_many_connections(options: dict[str, object], numbers: str, plan: Planner) -> None:

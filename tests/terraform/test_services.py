@@ -14,9 +14,8 @@ from shared.settings import (
     WebSettings,
     WorkerSettings,
 )
-from tests.terraform.conftest import Planner
-from tests.terraform.deployments import EVERYTHING, SMALLEST
-from tests.terraform.terraform import PROJECT_NUMBER, REPOSITORY, Plan, TerraformError
+from tests.terraform.deployments import EVERYTHING
+from tests.terraform.terraform import PROJECT_NUMBER, REPOSITORY, Plan
 
 _KINDS: dict[str, type[DatabaseSettings]] = {
     "web": WebSettings,
@@ -208,29 +207,3 @@ def test_secrets_are_mounted_by_version(everything: Plan) -> None:
     assert told["pipelines"]["OPENAI_API_KEY"] == "3"
     (template,) = everything.of("google_compute_region_instance_template").values()
     assert "OPENAI_API_KEY projects/mill/secrets/openai/versions/3" in template["metadata"]["user-data"]
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        pytest.param({"people": ["allUsers"]}, "the public is none", id="public"),
-        pytest.param({"people": ["allAuthenticatedUsers"]}, "the public is none", id="anybody"),
-        pytest.param({"max_instances": {"dispatcher": 6}}, "1 to 5", id="instances"),
-        pytest.param({"admins": ["user:ann@example.com"]}, "e-mail addresses", id="admin"),
-        pytest.param({"web_url": "https://mill.example.com/"}, "without a path", id="path"),
-        pytest.param(
-            {"secrets": {"KEY": {"secret": "k", "version": "latest", "processes": ["web"]}}},
-            "by the number of its version",
-            id="latest",
-        ),
-        pytest.param(
-            {"secrets": {"KEY": {"secret": "k", "version": "1", "processes": ["migrator"]}}},
-            "web, dispatcher and worker",
-            id="process",
-        ),
-    ],
-)
-def test_refusals(options: dict[str, Any], words: str, plan: Planner) -> None:
-    """What would be open, costly or wrong is refused before anything is made."""
-    with pytest.raises(TerraformError, match=words):
-        plan("", **SMALLEST | options)
