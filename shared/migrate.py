@@ -37,11 +37,23 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 
 def grant(engine: Engine, grants: Sequence[tuple[str, str]]) -> None:
-    """Give database users the rights of their processes: pairs of process and user; safe to run again."""
+    """Give database users the rights of their processes: pairs of process and user; safe to run again.
+
+    Raises:
+        click.ClickException: a user has the rights of the owner, too, whom row-level security does not bind.
+    """
     with engine.begin() as connection:
         quote = connection.dialect.identifier_preparer.quote
         for process, user in grants:
             connection.execute(text(f"GRANT {quote(f'spotmill_{process}')} TO {quote(user)}"))
+            # Cloud SQL gives cloudsqlsuperuser to users that are made without naming their roles in some of its ways.
+            if connection.scalar(
+                text("SELECT pg_has_role(CAST(:user AS name), current_user, 'MEMBER')"), {"user": user}
+            ):
+                owner = connection.scalar(text("SELECT current_user"))
+                raise click.ClickException(
+                    f"The database user {user!r} is a member of {owner!r} and could read all: take that role from it."
+                )
 
 
 @click.command()

@@ -80,6 +80,16 @@ def test_the_web_user_is_bound_by_row_level_security(server: Engine, monkeypatch
     web.dispose()
 
 
+def test_a_user_with_the_rights_of_the_owner_is_an_error(server: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command fails, and names the user, where Cloud SQL made a process's user with every right there is."""
+    with server.connect() as connection:
+        connection.execute(text('CREATE ROLE "rich@a-project.iam" LOGIN IN ROLE cloudsqlsuperuser'))
+    grants = GRANTS.replace("w@a-project.iam", "rich@a-project.iam")
+    done = run(monkeypatch, server, SPOTMILL_DATABASE_OWNER="cloudsqlsuperuser", SPOTMILL_DATABASE_GRANTS=grants)
+    assert done.exit_code == 1
+    assert "'rich@a-project.iam' is a member of 'cloudsqlsuperuser'" in done.output
+
+
 @pytest.mark.parametrize("grants", ["root=someone", "web=", "web"])
 def test_grants_that_make_no_sense_are_refused(server: Engine, monkeypatch: pytest.MonkeyPatch, grants: str) -> None:
     """A process that does not exist, or one without a user, ends the command with what to write instead."""
