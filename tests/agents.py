@@ -194,8 +194,8 @@ class Lab:
     def results(self) -> Bucket:
         return self.storage.bucket(RESULTS)
 
-    def start(self, **settings: object) -> Vm:
-        """Make a VM; ``settings`` are those of its worker."""
+    def environment(self, **settings: object) -> dict[str, str]:
+        """Say what a worker must be told; ``settings`` are its own."""
         told: dict[str, object] = {
             "lease_seconds": 5,
             "renew_seconds": 1,
@@ -212,17 +212,19 @@ class Lab:
             "jobs_subscription": self._name,
             "jobs_topic": self._name,
         } | settings
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("SPOTMILL_", "GOOGLE_", "GCE_"))
-        }
-        environment |= {f"SPOTMILL_{name.upper()}": str(value) for name, value in told.items()}
-        environment |= {
+        return {f"SPOTMILL_{name.upper()}": str(value) for name, value in told.items()} | {
             "DATABASE_URL": self._database_url,
             "GOOGLE_CLOUD_PROJECT": PROJECT,
             "PUBSUB_EMULATOR_HOST": self.servers.pubsub_host,
             "STORAGE_EMULATOR_HOST": self.servers.storage_url,
-            "PYTHONPATH": str(PIPELINES),
         }
+
+    def start(self, **settings: object) -> Vm:
+        """Make a VM; ``settings`` are those of its worker."""
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("SPOTMILL_", "GOOGLE_", "GCE_"))
+        }
+        environment |= {"PYTHONPATH": str(PIPELINES), **self.environment(**settings)}
         machine = Vm(f"vm-{len(self.vms) + 1}", self._machines, environment, self.folder)
         self.vms.append(machine)
         machine.boot()
