@@ -9,7 +9,7 @@ import webbrowser
 from deploy import project
 from deploy.images import build, digests, recall, remember
 from deploy.programs import DeployError, FailedError, ask, gcloud, say
-from deploy.release import release
+from deploy.release import is_stopped, release
 from deploy.smoke import smoke
 from deploy.target import Target
 from deploy.teardown import destroy
@@ -35,8 +35,11 @@ def _deploy(target: Target, arguments: argparse.Namespace) -> None:
     images = _images(target, terraform, arguments)
     outputs = release(target, terraform, images)
     remember(target, images)
-    say("Smoke test")
-    smoke(target, outputs)
+    if is_stopped(target):
+        say("The database is stopped, so nothing was migrated or tried.")
+    else:
+        say("Smoke test")
+        smoke(target, outputs)
     say(f"Deployed in {(time.monotonic() - began) / 60:.0f} min: {outputs['web_url']}")
 
 

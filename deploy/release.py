@@ -16,13 +16,27 @@ def release(target: Target, terraform: Terraform, images: Mapping[str, str]) -> 
     """Bring these images into service; return Terraform's outputs."""
     say("Database and migration: the first time this takes about a quarter of an hour")
     terraform.apply(images, only=["module.database", "module.services.google_cloud_run_v2_job.this"])
-    _execute(target, f"{target.name}-migrate")
+    awake = not is_stopped(target)
+    if awake:
+        _execute(target, f"{target.name}-migrate")
     say("Everything else")
     terraform.apply(images)
     outputs = terraform.outputs()
-    _execute(target, f"{target.name}-pipelines")
+    if awake:
+        _execute(target, f"{target.name}-pipelines")
     patience(target, outputs)
     return outputs
+
+
+def is_stopped(target: Target) -> bool:
+    """Tell whether the database is stopped on purpose: then nothing can be migrated, nor tried."""
+    policy = ask(
+        gcloud(
+            "sql", "instances", "describe", target.name, f"--project={target.project}",
+            "--format=value(settings.activationPolicy)",
+        )
+    )  # fmt: skip
+    return policy == "NEVER"
 
 
 def _execute(target: Target, job: str) -> None:

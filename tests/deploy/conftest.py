@@ -74,6 +74,7 @@ def cloud(tmp_path: Path, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> Stan
     made.answer("^gcloud projects describe", "123456789\n")
     made.answer("^gcloud billing projects describe", "True\n")
     made.fail("^gcloud storage buckets describe", "not found: 404")
+    made.answer("^gcloud sql instances describe", "ALWAYS\n")
     made.answer("^gcloud artifacts docker images describe", DIGEST + "\n")
     made.answer("^gcloud storage cat", json.dumps({"web": f"w@{DIGEST}", "dispatcher": "d", "worker": "k"}))
     made.answer("^gcloud storage objects describe", "1700000000000001\n")

@@ -131,6 +131,15 @@ def test_variables_alone_need_no_build(cloud: StandIns) -> None:
     assert all("-var=images=" in call.text for call in cloud.calls("terraform apply"))
 
 
+def test_a_stopped_database_is_left_alone(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stopping it is a deployment like any other, which runs no job and tries nothing."""
+    cloud.answer("^gcloud sql instances describe", "NEVER\n")
+    assert main(["deploy", *PROJECT, "--no-build"]) == 0
+    assert not cloud.calls("run jobs execute|gs://my-mill-spotmill-uploads/smoke")
+    assert cloud.calls("terraform apply (?!.*-target)")
+    assert "The database is stopped" in capsys.readouterr().out
+
+
 def test_cloud_build_deploys_what_it_has_built(cloud: StandIns, tmp_path: Path) -> None:
     """With a version, nothing is built or enabled; without the project's variables it says what is missing."""
     assert main(["deploy", *PROJECT, "--version", "abc", "--environment", "staging"]) == 1
