@@ -6,7 +6,7 @@ from deploy.target import Target
 from deploy.terraform import Terraform
 
 #: Stands in for images of a deployment that never came to have any: a destroy starts none.
-_NONE = dict.fromkeys(("web", "dispatcher", "worker", "worker_gpu"), f"none@sha256:{'0' * 64}")
+_NONE = dict.fromkeys(("web", "dispatcher", "worker", "worker_gpu"), f"none-docker.pkg.dev/none/none@sha256:{'0' * 64}")
 
 
 def destroy(target: Target, terraform: Terraform) -> None:

@@ -121,7 +121,7 @@ module "database" {
   availability_type      = var.database.availability
   disk_gb                = var.database.disk_gb
   disk_max_gb            = var.database.disk_max_gb
-  deletion_protection    = var.database.deletion_protection
+  deletion_protection    = var.unprotected ? false : var.database.deletion_protection
   point_in_time_recovery = var.database.point_in_time_recovery
   retained_backups       = var.database.retained_backups
   stopped                = var.database.stopped

@@ -239,6 +239,13 @@ variable "subnet_range" {
   default     = null
 }
 
+variable "unprotected" {
+  description = "Take the database's protection against deletion away, whatever `database` says: for a destroy."
+  type        = bool
+  nullable    = false
+  default     = false
+}
+
 variable "upload_bucket" {
   description = "Name of the bucket for uploads; null is <project>-<name>-uploads."
   type        = string
