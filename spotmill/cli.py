@@ -53,6 +53,7 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     references={
+        "cost": Reference("spotmill.cost.command:command", "Say what a deployment costs in a month."),
         "local": Reference("spotmill.cli:local", "Run one server of the embedded local cloud alone."),
         "migrate": Reference("shared.migrate:command", "Bring the database to the newest schema."),
         "pipelines": Reference(
