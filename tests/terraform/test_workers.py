@@ -1,0 +1,164 @@
+"""The group of spot VMs and its template, as planned."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.settings import WorkerSettings
+from tests.terraform.conftest import Planner
+from tests.terraform.machine import written_files
+from tests.terraform.terraform import TerraformError, Workspace
+
+IMAGE = f"us-central1-docker.pkg.dev/mill/spotmill/worker@sha256:{'1f' * 32}"
+GIVEN = {
+    "project": "mill",
+    "network": "projects/mill/global/networks/spotmill",
+    "subnetwork": "projects/mill/regions/us-central1/subnetworks/spotmill",
+    "service_account_email": "spotmill-worker@mill.iam.gserviceaccount.com",
+    "image": IMAGE,
+}
+GROUP = "google_compute_region_instance_group_manager.workers"
+TEMPLATE = "google_compute_region_instance_template.worker"
+
+
+def of(plan: Planner, address: str, **options: Any) -> dict[str, Any]:
+    """Return a planned resource."""
+    return plan("modules/workers", **GIVEN, **options).one(address)
+
+
+def test_spot(plan: Planner) -> None:
+    """VMs are spot VMs that go when they are taken, and live a day at most."""
+    (scheduling,) = of(plan, TEMPLATE)["scheduling"]
+    assert scheduling["provisioning_model"] == "SPOT"
+    assert scheduling["preemptible"] is True
+    assert scheduling["automatic_restart"] is False
+    assert scheduling["on_host_maintenance"] == "TERMINATE"
+    assert scheduling["instance_termination_action"] == "DELETE"  # STOP or DELETE; a run duration in a group wants this
+    assert scheduling["max_run_duration"] == [{"nanos": None, "seconds": 86400}]
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(0, []), (30, []), (120, [{"nanos": None, "seconds": 120}])])
+def test_notice(plan: Planner, seconds: int, asked: list[Any]) -> None:
+    """The template asks for a notice where it is longer than what there is anyway, and the worker counts on as much."""
+    template = of(plan, TEMPLATE, preemption_notice_seconds=seconds)
+    assert template["scheduling"][0]["preemption_notice_duration"] == asked
+    worker = written_files(template["metadata"]["user-data"])["/etc/spotmill/worker.env"]
+    assert f"SPOTMILL_PREEMPTION_NOTICE_SECONDS={seconds}\n" in worker
+
+
+def test_another_notice_is_refused(plan: Planner) -> None:
+    """A notice that Google does not give is an error at plan time."""
+    with pytest.raises(TerraformError, match="0, 30 or 120"):
+        of(plan, TEMPLATE, preemption_notice_seconds=60)
+
+
+def test_size_and_shape(plan: Planner) -> None:
+    """The group is made empty, starts VMs wherever it can, and moves none."""
+    group = of(plan, GROUP)
+    assert (group["name"], group["target_size"]) == ("spotmill-workers", 0)
+    # One of ANY, ANY_SINGLE_ZONE, BALANCED, EVEN; instance flexibility forbids EVEN.
+    assert group["distribution_policy_target_shape"] == "ANY"
+    (policy,) = group["update_policy"]
+    assert (policy["type"], policy["instance_redistribution_type"]) == ("OPPORTUNISTIC", "NONE")
+    assert group["auto_healing_policies"] == []
+    (lifecycle,) = group["instance_lifecycle_policy"]
+    assert (lifecycle["default_action_on_failure"], lifecycle["force_update_on_repair"]) == ("REPAIR", "YES")
+
+
+def test_size_belongs_to_run(workspace: Callable[[str], Workspace], tmp_path: Path) -> None:
+    """An apply changes nothing about a group that Run has made larger, though the template says 0."""
+    made = workspace("modules/workers")
+    if not made.stands_in:
+        pytest.skip("An apply with the real google provider makes VMs; this needs the stand-in.")
+    copy = Workspace(made.terraform, tmp_path / "workers")
+    shutil.copytree(made.path, copy.path, ignore=shutil.ignore_patterns("tests"), symlinks=True)
+    (copy.path / "given.auto.tfvars.json").write_text(json.dumps(GIVEN))
+    copy._run("apply", "-auto-approve", "-input=false", "-no-color")
+    state = copy.path / "terraform.tfstate"
+    told = json.loads(state.read_text())
+    (group,) = (found for found in told["resources"] if f"{found['type']}.{found['name']}" == GROUP)
+    assert group["instances"][0]["attributes"]["target_size"] == 0
+    group["instances"][0]["attributes"]["target_size"] = 7
+    state.write_text(json.dumps(told))
+    changes = copy.plan({}, tmp_path).document["resource_changes"]
+    assert [change["change"]["actions"] for change in changes if change["address"] == GROUP] == [["no-op"]]
+
+
+def test_machine_types_in_order(plan: Planner) -> None:
+    """The group takes the first machine type that there is capacity for."""
+    types = ["c3-standard-4", "n2d-standard-4", "e2-standard-4"]
+    (policy,) = of(plan, GROUP, machine_types=types)["instance_flexibility_policy"]
+    ranked = sorted(policy["instance_selections"], key=lambda selection: int(selection["rank"]))
+    assert [selection["machine_types"] for selection in ranked] == [[name] for name in types]
+    assert of(plan, TEMPLATE, machine_types=types)["machine_type"] == types[0]
+
+
+def test_closed(plan: Planner) -> None:
+    """VMs have no external address, boot only what is signed, and are reached by nobody without OS Login."""
+    template = of(plan, TEMPLATE)
+    (interface,) = template["network_interface"]
+    assert interface["access_config"] == interface["ipv6_access_config"] == []
+    (shielded,) = template["shielded_instance_config"]
+    assert set(shielded.values()) == {True}
+    metadata = template["metadata"]
+    assert (metadata["enable-oslogin"], metadata["block-project-ssh-keys"]) == ("TRUE", "TRUE")
+    assert set(metadata) & {"ssh-keys", "startup-script", "gce-container-declaration"} == set()
+    assert template["can_ip_forward"] in (None, False)
+    assert template["service_account"] == [
+        {"email": "spotmill-worker@mill.iam.gserviceaccount.com", "scopes": ["cloud-platform"]}
+    ]
+
+
+def test_disk(plan: Planner) -> None:
+    """The boot disk is Container-Optimized OS, goes with its VM, and is on the workers' bill."""
+    (disk,) = of(plan, TEMPLATE, disk_gb=200, labels={"team": "media"})["disk"]
+    assert disk["source_image"] == "projects/cos-cloud/global/images/family/cos-stable"
+    assert (disk["boot"], disk["auto_delete"], disk["disk_size_gb"]) == (True, True, 200)
+    assert disk["labels"] == {"spotmill-part": "worker", "team": "media"}
+
+
+def test_cost_label(plan: Planner) -> None:
+    """The label that the budget asks for is on the VMs."""
+    planned = plan("modules/workers", **GIVEN, name="mill-two")
+    assert planned.outputs["cost_label"] == {"mill-two-part": "worker"}
+    assert planned.one(TEMPLATE)["labels"] == {"mill-two-part": "worker"}
+
+
+def test_gpu(plan: Planner) -> None:
+    """GPUs are in the template, and what CUDA reserves is within the pipelines' limit."""
+    template = of(plan, TEMPLATE, gpu={"type": "nvidia-l4", "count": 2}, machine_types=["g2-standard-24"])
+    assert template["guest_accelerator"] == [{"count": 2, "type": "nvidia-l4"}]
+    worker = written_files(template["metadata"]["user-data"])["/etc/spotmill/worker.env"]
+    assert "SPOTMILL_CHILD_MEMORY_BYTES=1099511627776\n" in worker
+
+
+def test_environment_is_known(plan: Planner) -> None:
+    """Every variable that the module itself gives to the worker is one of its settings."""
+    told = written_files(of(plan, TEMPLATE, gpu={"type": "nvidia-l4"})["metadata"]["user-data"])
+    given = {line.split("=", 1)[0] for line in told["/etc/spotmill/worker.env"].splitlines()}
+    known = {f"SPOTMILL_{field.upper()}" for field in WorkerSettings.model_fields} | {"GOOGLE_CLOUD_PROJECT"}
+    assert given <= known
+    assert len(given) == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"machine_types": ["t2a-standard-4"]}, "Arm"),
+        ({"machine_types": []}, "at least one"),
+        ({"image": IMAGE.split("@", 1)[0] + ":latest"}, "sha256"),
+        ({"secrets": {"KEY": "projects/mill/secrets/key/versions/latest"}}, "not latest"),
+        ({"env": {"SPOTMILL_ADMINS": "a\nb"}}, "one line"),
+        ({"max_run_hours": 4000}, "2880"),
+        ({"scratch": "/opt/scratch"}, "below /var"),
+        ({"disk_gb": 10}, "20 at least"),
+    ],
+)
+def test_refusals(plan: Planner, options: dict[str, Any], said: str) -> None:
+    """What would fail on the VM, hours later, is an error at plan time."""
+    with pytest.raises(TerraformError, match=said):
+        plan("modules/workers", **(GIVEN | options))
