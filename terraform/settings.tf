@@ -32,7 +32,11 @@ locals {
   price = var.workers.hourly_usd == null ? {} : { SPOTMILL_VM_HOURLY_USD = tostring(var.workers.hourly_usd) }
 
   own_settings = {
-    web = { SPOTMILL_ADMINS = join(",", sort(var.admins)) }
+    web = {
+      SPOTMILL_ADMINS = join(",", sort(var.admins))
+      # Cloud Run takes requests of 32 MiB, and a form is more than its file.
+      SPOTMILL_FORM_UPLOAD_MAX_BYTES = tostring(31 * 1024 * 1024)
+    }
     dispatcher = {
       SPOTMILL_TICK_TOPIC              = module.queue.topics.tick
       SPOTMILL_BUDGET_TOPIC            = module.queue.topics.budget

@@ -30,22 +30,20 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     if terraform is None:
         pytest.skip("There is no terraform here: neither ../shared/terraform-offline nor one on PATH.")
     base = tmp_path_factory.getbasetemp()
-    return Tree(terraform, (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "terraform")
+    copy = Tree(terraform, (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "terraform")
+    try:
+        copy.workspace("modules/identity")
+    except TerraformError as error:
+        if "Failed to query available provider packages" not in str(error):
+            raise
+        pytest.skip("terraform cannot fetch the google provider here: no registry answers.")
+    return copy
 
 
 @pytest.fixture(scope="session")
 def workspace(tree: Tree) -> Callable[[str], Workspace]:
     """Initialised directories."""
-
-    def initialised(directory: str) -> Workspace:
-        try:
-            return tree.workspace(directory)
-        except TerraformError as error:
-            if "Failed to query available provider packages" not in str(error):
-                raise
-            pytest.skip("terraform cannot fetch the google provider here: no registry answers.")
-
-    return initialised
+    return tree.workspace
 
 
 @pytest.fixture(scope="session")

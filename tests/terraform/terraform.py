@@ -204,8 +204,9 @@ class Tree:
         """Return a directory below ``terraform/`` ("" is the root module), initialised."""
         workspace = Workspace(self.terraform, self._home / "tree" / "terraform" / directory)
         with locked(self._home / (directory.replace("/", "-") + ".lock")):
-            if not (workspace.path / ".terraform").exists():
+            if not (ready := workspace.path / ".terraform" / "ready").exists():
                 workspace.init()
+                ready.touch()
         return workspace
 
     def add_example(self, name: str, source: str) -> str:

@@ -130,6 +130,7 @@ def test_budgets(smallest: Plan) -> None:
     budgets = {budget["display_name"]: budget for budget in smallest.of("google_billing_budget").values()}
     assert budgets["spotmill-project"]["amount"][0]["specified_amount"][0]["units"] == "5"
     for budget in budgets.values():
+        assert not budget["amount"][0]["last_period_amount"]
         rules = {(rule["threshold_percent"], rule["spend_basis"]) for rule in budget["threshold_rules"]}
         assert rules == {(share, basis) for share in (0.5, 0.9, 1) for basis in ("CURRENT_SPEND", "FORECASTED_SPEND")}
     assert budgets["spotmill-workers"]["all_updates_rule"][0]["pubsub_topic"] == "projects/mill/topics/spotmill-budget"

@@ -109,6 +109,11 @@ def test_web_knows_its_address(smallest: Plan, everything: Plan) -> None:
     assert environments(everything)["web"]["SPOTMILL_ADMINS"] == "ann@example.com,bob@example.com"
 
 
+def test_a_form_fits_into_a_request(smallest: Plan) -> None:
+    """The largest file of a form, with a margin for the form itself, is below the 32 MiB that Cloud Run takes."""
+    assert int(environments(smallest)["web"]["SPOTMILL_FORM_UPLOAD_MAX_BYTES"]) <= 31 * 1024**2
+
+
 def test_the_migration_lets_the_processes_in(smallest: Plan) -> None:
     """The migration job owns the schema as a role that outlives it, and gives each process the rights of its own."""
     job = environments(smallest)["migrate"]
