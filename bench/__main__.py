@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-GROUPS = ("gcs", "pubsub", "image", "worker", "dispatcher", "control_plane", "lists", "story")
+GROUPS = ("gcs", "pubsub", "image", "worker", "dispatcher", "control_plane", "lists", "story", "images")
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 _local = bool(os.environ.get("SPOTMILL_DEV_USER"))
 _url = urlsplit(os.environ.get("SPOTMILL_WEB_URL", "http://127.0.0.1:8080"))
 
-bind = f"127.0.0.1:{_url.port or 8080}" if _local else f"0.0.0.0:{os.environ.get('PORT', '8080')}"
+_open = f"{os.environ.get('HOST', '0.0.0.0')}:{os.environ.get('PORT', '8080')}"
+
+bind = f"127.0.0.1:{_url.port or 8080}" if _local else _open
 worker_class = "gthread"
 workers = 1
 threads = 16

@@ -1,8 +1,14 @@
-"""Images for all tests of the session, built once for each state of the sources."""
+"""Images for all tests of the session, built once for each state of the sources, and a local cloud for each file."""
+
+from collections.abc import Iterator
 
 import pytest
 
-from tests.containers.engine import Engine, Image, Unavailable
+from tests.cloud import Cloud, running
+from tests.containers.engine import Engine, Image, UnavailableError
+
+#: What is built says who it is.
+IDENTITY = {"REVISION": "0123abc", "VERSION": "1.2.3"}
 
 
 @pytest.fixture(scope="session")
@@ -11,21 +17,28 @@ def engine() -> Engine:
     engine = Engine()
     try:
         engine.prepare()
-    except Unavailable as reason:
+    except UnavailableError as reason:
         pytest.skip(str(reason))
     return engine
 
 
 @pytest.fixture(scope="session")
 def web(engine: Engine) -> Image:
-    return engine.build("web", REVISION="0123abc", VERSION="1.2.3")
+    return engine.build("web", **IDENTITY)
 
 
 @pytest.fixture(scope="session")
 def dispatcher(engine: Engine) -> Image:
-    return engine.build("dispatcher", REVISION="0123abc", VERSION="1.2.3")
+    return engine.build("dispatcher", **IDENTITY)
 
 
 @pytest.fixture(scope="session")
 def worker(engine: Engine) -> Image:
-    return engine.build("worker", REVISION="0123abc", VERSION="1.2.3")
+    return engine.build("worker", **IDENTITY)
+
+
+@pytest.fixture(scope="module")
+def cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A local cloud of one's own: containers leave jobs and workers in it."""
+    with running(tmp_path_factory.mktemp("cloud") / "data") as started:
+        yield started

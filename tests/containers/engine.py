@@ -49,7 +49,7 @@ _BUILD_SECONDS = 900
 _KEPT = "until=168h"
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """Containers cannot be built or run on this machine; the text says why."""
 
 
@@ -166,20 +166,20 @@ class Engine:
         """Install what is missing, make the base, and try it.
 
         Raises:
-            Unavailable: that is not possible here.
+            UnavailableError: that is not possible here.
         """
         with locked(self._lock):
             done = subprocess.run(
                 ["bash", Path(__file__).with_name("engine.sh")], capture_output=True, text=True, check=False
             )
             if done.returncode != 0:
-                raise Unavailable(done.stderr.strip().splitlines()[-1])
+                raise UnavailableError(done.stderr.strip().splitlines()[-1])
             if not self._has(self.base):
                 self._make_base()
             try:
                 self.podman("run", "--rm", *self._limits, "--network", "host", self.base, "true")
             except ContainerError as error:
-                raise Unavailable(f"Containers are not tested, as none can be started here: {error}") from None
+                raise UnavailableError(f"Containers are not tested, as none can be started here: {error}") from None
 
     @cached_property
     def base(self) -> str:
@@ -247,7 +247,7 @@ class Engine:
             self.podman("import", "--quiet", str(archive), self.base)
         except ContainerError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise Unavailable(f"Containers are not tested, as no Debian can be made here: {reason}") from None
+            raise UnavailableError(f"Containers are not tested, as no Debian can be made here: {reason}") from None
         finally:
             archive.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""The worker's image on a VM: it does its work, keeps pipelines locked up, and hands its job over when it is stopped."""
+"""The worker's image on a VM: it does its work, locks pipelines up, and hands its job over when it is stopped."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,11 +11,9 @@ from sqlalchemy import text
 from tests.agents import RESULTS, UPLOADS, Lab, Machines, Servers
 from tests.cloud import Cloud, wait_for
 from tests.containers.engine import Image
+from tests.containers.services import START_SECONDS, told
 from tests.containers.vms import MEETING, ContainerVm
 from tests.photos import photographs
-
-#: Three of them start while the machine does other things.
-START_SECONDS = 60.0
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +35,7 @@ def lab(cloud: Cloud, machines: Machines, tmp_path: Path) -> Iterator[Lab]:
 
 def test_a_photograph_is_processed(cloud: Cloud, worker: Image, machines: Machines, tmp_path: Path) -> None:
     """An uploaded photograph becomes a finished job with pictures, by a worker in its container on the VM's terms."""
-    environment = dict(line.split("=", 1) for line in (cloud.data_dir / "env" / "worker.env").read_text().splitlines())
+    environment = told(cloud, "worker")
     blob = cloud.uploads.blob("20261122T15Z/container/retina.jpg")
     blob.upload_from_filename(
         next(path for path in photographs() if path.name == "retina.jpg"), content_type="image/jpeg"
@@ -88,7 +86,7 @@ def test_without_privileges_it_works_too(lab: Lab, worker: Image, machines: Mach
 def test_stopped_in_the_middle_of_a_job_it_hands_it_over(
     lab: Lab, worker: Image, machines: Machines, tmp_path: Path
 ) -> None:
-    """``docker stop`` while a step is at work: the job is released at once, and the next VM goes on after the last step."""
+    """``docker stop`` while a step is at work: the job is released, and the next VM goes on after the last step."""
     first = ContainerVm("vm-stopped", worker, machines, tmp_path)
     second = ContainerVm("vm-next", worker, machines, tmp_path)
     log, gate = first.meeting / "log", first.meeting / "gate"
