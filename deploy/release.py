@@ -25,6 +25,10 @@ def release(target: Target, terraform: Terraform, images: Mapping[str, str]) -> 
     if awake:
         _execute(target, f"{target.name}-pipelines")
     patience(target, outputs)
+    if awake:
+        say("Looking for objects that came before their triggers, or while the database was stopped")
+        schedule = f"{target.name}-reconcile"
+        run(gcloud("scheduler", "jobs", "run", schedule, f"--project={target.project}", f"--location={target.region}"))
     return outputs
 
 

@@ -35,6 +35,7 @@ def test_a_first_deployment_goes_in_this_order(cloud: StandIns) -> None:
         "terraform apply (?!.*-target)",
         "gcloud run jobs execute spotmill-pipelines .*--wait",
         "gcloud pubsub subscriptions update eventarc-1 .*--ack-deadline=600",
+        "gcloud scheduler jobs run spotmill-reconcile",
         "gcloud artifacts docker tags add .*:prod",
         "gcloud storage cp .*images.json",
         "gcloud storage cp .*gs://my-mill-spotmill-uploads/smoke/",

@@ -15,6 +15,10 @@ locals {
     topics     = [for topic in [lookup(trigger, "topic", null)] : "projects/${var.project}/topics/${topic}" if topic != null]
   } }
 
+  # An event for a database that is stopped would be delivered again for a day, and each time be paid for. What happens to
+  # the bucket meanwhile, the reconcile finds afterwards; nothing would find what other systems ask for.
+  heard = { for name, trigger in local.triggers : name => trigger if !var.paused || name == "ingest" }
+
   schedules = {
     # A tick that could not be published is no loss: a minute later the next one says the same.
     tick = {
@@ -31,7 +35,7 @@ locals {
 }
 
 resource "google_eventarc_trigger" "this" {
-  for_each = local.triggers
+  for_each = local.heard
 
   project         = var.project
   name            = "${var.name}-${each.key}"

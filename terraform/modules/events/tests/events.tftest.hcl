@@ -69,4 +69,9 @@ run "paused" {
     condition     = alltrue([for job in google_cloud_scheduler_job.this : job.paused])
     error_message = "Nothing ticks while the database is stopped."
   }
+
+  assert {
+    condition     = keys(google_eventarc_trigger.this) == ["ingest"]
+    error_message = "Only what nothing would find afterwards is heard while the database is stopped."
+  }
 }
