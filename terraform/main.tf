@@ -246,7 +246,7 @@ module "delivery" {
   environments     = var.environments
   state_bucket     = var.state_bucket
   deployer_email   = module.identity.emails.deployer
-  custom_roles     = [module.identity.roles.fleet_resizer, module.identity.roles.fleet_manager]
+  custom_roles     = [module.identity.roles.fleet_manager]
   service_accounts = { for process, name in module.identity.names : process => name if process != "deployer" }
   members          = merge({ worker = module.identity.members.worker }, var.image_readers)
 

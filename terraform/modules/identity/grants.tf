@@ -12,7 +12,7 @@ locals {
     events-receiver = { member = local.members.events, role = "roles/eventarc.eventReceiver" }
     # On Cloud Run the platform writes the logs, on a VM the machine's own account does.
     worker-logs      = { member = local.members.worker, role = "roles/logging.logWriter" }
-    web-fleet        = { member = local.members.web, role = local.roles.fleet_resizer }
+    web-fleet        = { member = local.members.web, role = local.roles.fleet_manager }
     dispatcher-fleet = { member = local.members.dispatcher, role = local.roles.fleet_manager }
     # Cloud Storage tells Eventarc of objects through a topic that Eventarc makes.
     storage-agent = { member = var.storage_agent, role = "roles/pubsub.publisher" }

@@ -2,19 +2,12 @@
 
 locals {
   custom_roles = {
-    fleet_resizer = {
-      title       = "Fleet resizer"
-      description = "See the workers' instance group and raise its size."
-      permissions = ["compute.instanceGroupManagers.get", "compute.instanceGroupManagers.update"]
-    }
+    # Raising the size and deleting a VM of the group are both updates of the group, which acts on VMs by itself.
+    # https://cloud.google.com/compute/docs/reference/rest/v1/regionInstanceGroupManagers/deleteInstances
     fleet_manager = {
       title       = "Fleet manager"
-      description = "See the workers' instance group, raise its size and delete workers that are done."
-      permissions = [
-        "compute.instanceGroupManagers.get",
-        "compute.instanceGroupManagers.update",
-        "compute.instances.delete",
-      ]
+      description = "See the workers' instance group, raise its size and have it delete workers that are done."
+      permissions = ["compute.instanceGroupManagers.get", "compute.instanceGroupManagers.update"]
     }
     url_signer = {
       title       = "URL signer"

@@ -52,10 +52,10 @@ run "workers_hold_no_compute_role" {
 
   assert {
     condition = alltrue([
-      for role, custom in google_project_iam_custom_role.this :
-      !contains(custom.permissions, "compute.instances.delete") if role != "fleet_manager"
+      for custom in google_project_iam_custom_role.this :
+      alltrue([for permission in custom.permissions : !startswith(permission, "compute.instances.")])
     ])
-    error_message = "Only the fleet manager deletes instances."
+    error_message = "A role reaches VMs of the project that are no workers: the group alone acts on its VMs."
   }
 }
 
