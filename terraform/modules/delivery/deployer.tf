@@ -1,5 +1,5 @@
 # What the deployer may do: build, push, and `terraform apply` of the root module. No Editor, no Owner; each role is here for
-# the resources that the module has.
+# the resources that the module has. Custom roles it can only read: who may change a role and grant it could become owner.
 locals {
   deployer = "serviceAccount:${var.deployer_email}"
 
@@ -14,8 +14,8 @@ locals {
     "roles/compute.networkAdmin"                 = "network, subnetwork, address range, NAT"
     "roles/compute.securityAdmin"                = "firewall rules"
     "roles/eventarc.admin"                       = "triggers"
-    "roles/iam.roleAdmin"                        = "the custom roles"
-    "roles/iam.serviceAccountAdmin"              = "the processes' accounts, and who may sign as them"
+    "roles/iam.roleViewer"                       = "reads the custom roles; a person changes them"
+    "roles/iam.serviceAccountCreator"            = "the processes' accounts"
     "roles/iap.admin"                            = "who may open the web service"
     "roles/logging.configWriter"                 = "log-based metrics"
     "roles/logging.logWriter"                    = "the build's own log"
@@ -73,11 +73,15 @@ resource "google_project_iam_member" "secret_granter" {
   member  = local.deployer
 }
 
-# It may give these accounts to what it deploys, and no other.
+# It may give these accounts to what it deploys, and say who signs as them. Over the whole project, the one would be a way
+# to any account there is.
 resource "google_service_account_iam_member" "deployer" {
-  for_each = var.service_accounts
+  for_each = {
+    for pair in setproduct(keys(var.service_accounts), ["serviceAccountAdmin", "serviceAccountUser"]) :
+    "${pair[0]}-${pair[1]}" => { account = var.service_accounts[pair[0]], role = "roles/iam.${pair[1]}" }
+  }
 
-  service_account_id = each.value
-  role               = "roles/iam.serviceAccountUser"
+  service_account_id = each.value.account
+  role               = each.value.role
   member             = local.deployer
 }
