@@ -200,6 +200,7 @@ resource "google_monitoring_alert_policy" "this" {
             alignment_period     = denominator_aggregations.value.period
             per_series_aligner   = denominator_aggregations.value.aligner
             cross_series_reducer = "REDUCE_SUM"
+            group_by_fields      = denominator_aggregations.value.group_by
           }
         }
       }

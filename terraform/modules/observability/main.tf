@@ -18,7 +18,7 @@ locals {
     ] },
     { title = "Jobs by pipeline", chart = "STACKED_BAR", queries = [
       ["done: $${metric.labels.pipeline}", "metric.type=\"${local.metric.jobs}\" ${local.on_vm}", "ALIGN_DELTA", "REDUCE_SUM", ["metric.label.pipeline"]],
-      ["new: $${metric.labels.pipeline}", "metric.type=\"${local.metric.recorded}\" ${local.on_service}", "ALIGN_DELTA", "REDUCE_SUM", ["metric.label.pipeline"]],
+      ["new", "metric.type=\"${local.metric.recorded}\" ${local.on_service}", "ALIGN_DELTA", "REDUCE_SUM", []],
     ] },
     { title = "Wait until a worker takes a job (s)", chart = "LINE", queries = [
       ["half of them", "metric.type=\"${local.metric.wait_seconds}\" ${local.on_vm}", "ALIGN_DELTA", "REDUCE_PERCENTILE_50", []],

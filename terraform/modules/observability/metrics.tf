@@ -26,7 +26,7 @@ locals {
     }
     jobs = {
       description = "Jobs that are over, by outcome and pipeline."
-      filter      = "${local.vm} (jsonPayload.message=\"job.succeeded\" OR (jsonPayload.message=\"job.failed\" jsonPayload.final=true))"
+      filter      = "${local.vm} jsonPayload.message=(\"job.succeeded\" OR \"job.failed\") NOT jsonPayload.final=false"
       labels = {
         outcome  = "REGEXP_EXTRACT(jsonPayload.message, \"job\\\\.(.*)\")"
         pipeline = "EXTRACT(jsonPayload.pipeline)"
@@ -48,9 +48,9 @@ locals {
       labels      = { reason = "EXTRACT(jsonPayload.reason)" }
     }
     recorded = {
-      description = "New jobs, by pipeline."
+      description = "New jobs."
       filter      = "${local.service} jsonPayload.message=\"job.recorded\" jsonPayload.new=true"
-      labels      = { pipeline = "EXTRACT(jsonPayload.pipeline)" }
+      labels      = {}
     }
     releases = {
       description = "Attempts that were handed over unfinished."
