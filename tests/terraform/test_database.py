@@ -6,8 +6,6 @@ from tests.terraform.conftest import Planner
 from tests.terraform.deployments import SMALLEST
 from tests.terraform.terraform import Plan, TerraformError
 
-_PROCESSES = ("web", "dispatcher", "worker", "migrator")
-
 
 def test_instance_is_closed(smallest: Plan) -> None:
     """The instance has no public address, and takes nobody without a certificate of the connector's and IAM."""
@@ -82,30 +80,6 @@ def test_too_many_connections(options: dict[str, object], numbers: str, plan: Pl
     """A plan that could open more connections than the tier takes fails, and says who would open how many."""
     with pytest.raises(TerraformError, match=numbers):
         plan("", **SMALLEST | options)
-
-
-@pytest.mark.parametrize(
-    ("tier", "offered"),
-    [
-        ("db-f1-micro", 22),
-        ("db-g1-small", 47),
-        ("db-custom-1-3840", 97),
-        ("db-custom-1-6656", 197),
-        ("db-custom-2-7680", 397),
-    ],
-)
-def test_a_larger_tier_takes_more(tier: str, offered: int, plan: Planner) -> None:
-    """Each tier takes as many connections as Google's table by memory says, but for three, and not one more."""
-    variables = {
-        "project": "mill",
-        "region": "us-central1",
-        "network": "projects/mill/global/networks/spotmill",
-        "emails": {process: f"{process}@mill.iam.gserviceaccount.com" for process in _PROCESSES},
-        "tier": tier,
-    }
-    assert plan("modules/database", **variables, clients={"web": {"instances": offered, "connections": 1}}).resources
-    with pytest.raises(TerraformError, match=f"The tier {tier} takes {offered + 3} connections"):
-        plan("modules/database", **variables, clients={"web": {"instances": offered + 1, "connections": 1}})
 
 
 def test_tiers_of_another_edition(plan: Planner) -> None:

@@ -37,7 +37,49 @@ run "one_connection_too_many" {
   expect_failures = [google_sql_database_instance.this]
 }
 
-run "a_larger_tier_offers_more" {
+run "connections_db_g1_small" {
+  command = plan
+
+  variables {
+    tier    = "db-g1-small"
+    clients = { web = { instances = 47, connections = 1 } }
+  }
+
+  assert {
+    condition     = output.connections.offered == 47
+    error_message = "db-g1-small takes 50."
+  }
+}
+
+run "connections_from_3_75_gib" {
+  command = plan
+
+  variables {
+    tier    = "db-custom-1-3840"
+    clients = { web = { instances = 97, connections = 1 } }
+  }
+
+  assert {
+    condition     = output.connections.offered == 97
+    error_message = "3.75 GiB take 100 connections."
+  }
+}
+
+run "connections_from_6_gib" {
+  command = plan
+
+  variables {
+    tier    = "db-custom-1-6656"
+    clients = { web = { instances = 197, connections = 1 } }
+  }
+
+  assert {
+    condition     = output.connections.offered == 197
+    error_message = "6.5 GiB take 200 connections."
+  }
+}
+
+run "connections_from_7_5_gib" {
   command = plan
 
   variables {
@@ -48,6 +90,34 @@ run "a_larger_tier_offers_more" {
   assert {
     condition     = output.connections.offered == 397
     error_message = "7.5 GiB take 400 connections."
+  }
+}
+
+run "connections_from_15_gib" {
+  command = plan
+
+  variables {
+    tier    = "db-custom-4-15360"
+    clients = { web = { instances = 497, connections = 1 } }
+  }
+
+  assert {
+    condition     = output.connections.offered == 497
+    error_message = "15 GiB take 500 connections."
+  }
+}
+
+run "connections_from_120_gib" {
+  command = plan
+
+  variables {
+    tier    = "db-custom-32-122880"
+    clients = { web = { instances = 997, connections = 1 } }
+  }
+
+  assert {
+    condition     = output.connections.offered == 997
+    error_message = "120 GiB take 1000 connections."
   }
 }
 
