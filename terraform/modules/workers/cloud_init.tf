@@ -54,7 +54,7 @@ locals {
     { "/etc/spotmill/parsers.conf" = file("${path.module}/files/parsers.conf") },
   )
 
-  cloud_init = "#cloud-config\n${yamlencode({
+  cloud_config = yamlencode({
     write_files = [for path in sort(keys(local.files)) : {
       path        = path
       permissions = "0644"
@@ -66,5 +66,7 @@ locals {
       ["systemctl", "restart", "fluent-bit.service"],
       ["systemctl", "start", "--no-block", "spotmill-worker.service"],
     ]
-  })}"
+  })
+
+  cloud_init = "#cloud-config\n${local.cloud_config}"
 }
