@@ -1,6 +1,8 @@
 """Who may do what: the grants of a plan, and the table in ``terraform/iam.yaml`` that they are compared with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -9,6 +11,8 @@ import yaml
 from tests.terraform.terraform import PROJECT_NUMBER, REPOSITORY, Plan
 
 TABLE = REPOSITORY / "terraform" / "iam.yaml"
+#: The names of the deployment that plans of the tests make.
+MILL = {"project": "mill", "number": PROJECT_NUMBER, "name": "spotmill", "person": "group:team@example.com"}
 #: What a resource of grants calls the thing that it is about; a project is called by none of these.
 _NAMES = (
     "bucket",
@@ -55,34 +59,40 @@ def _grant(kind: str, values: dict[str, Any]) -> Grant:
     return Grant(values["member"], values["role"], what, name, "".join(conditions))
 
 
-def _table() -> dict[str, Any]:
-    filled = Template(TABLE.read_text()).substitute(
-        project="mill", number=PROJECT_NUMBER, name="spotmill", person="group:team@example.com"
-    )
-    table: dict[str, Any] = yaml.safe_load(filled)
+def read(path: Path = TABLE, names: Mapping[str, str] = MILL) -> dict[str, Any]:
+    """Return a table, filled with the names of a deployment."""
+    table: dict[str, Any] = yaml.safe_load(Template(path.read_text(encoding="utf-8")).substitute(names))
     return table
 
 
-def written(options: bool) -> list[Grant]:
-    """Return the grants of the table, sorted; with ``options`` those that only an option makes, too."""
-    table = _table()
-    roles = {short: f"projects/mill/roles/spotmill_{short}" for short in table["roles"]}
-    return sorted(
-        Grant(
-            table["members"].get(row["member"], row["member"]),
-            roles.get(row["role"], row["role"]),
-            row["type"],
-            row["name"],
-            table["conditions"][row["if"]].strip() if "if" in row else "",
+def rows(names: Mapping[str, str] = MILL) -> list[tuple[Grant, dict[str, str]]]:
+    """Return the grants of the table in its order, each with its row: ``why``, and perhaps ``option`` and ``if``."""
+    table = read(names=names)
+    roles = {short: _full(short, names) for short in table["roles"]}
+    return [
+        (
+            Grant(
+                table["members"].get(row["member"], row["member"]),
+                roles.get(row["role"], row["role"]),
+                row["type"],
+                row["name"],
+                table["conditions"][row["if"]].strip() if "if" in row else "",
+            ),
+            row,
         )
         for row in table["grants"]
-        if options or "option" not in row
-    )
+    ]
 
 
-def written_roles() -> dict[str, list[str]]:
+def written(options: bool, names: Mapping[str, str] = MILL) -> list[Grant]:
+    """Return the grants of the table, sorted; with ``options`` those that only an option makes, too."""
+    return sorted(grant for grant, row in rows(names) if options or "option" not in row)
+
+
+def written_roles(names: Mapping[str, str] = MILL) -> dict[str, list[str]]:
     """Return the permissions of the custom roles of the table, by full name."""
-    return {
-        f"projects/mill/roles/spotmill_{short}": sorted(role["permissions"])
-        for short, role in _table()["roles"].items()
-    }
+    return {_full(short, names): sorted(role["permissions"]) for short, role in read(names=names)["roles"].items()}
+
+
+def _full(role: str, names: Mapping[str, str]) -> str:
+    return f"projects/{names['project']}/roles/{names['name']}_{role}"
