@@ -1,14 +1,24 @@
 """Images for all tests of the session, built once for each state of the sources, and a local cloud for each file."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cloud import Cloud, running
 from tests.containers.engine import Engine, Image, UnavailableError
 
+#: The first build on a machine takes minutes, and other test processes wait for it.
+_SECONDS = 900
 #: What is built says who it is.
 IDENTITY = {"REVISION": "0123abc", "VERSION": "1.2.3"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Be patient with every test of this folder."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(_SECONDS))
 
 
 @pytest.fixture(scope="session")

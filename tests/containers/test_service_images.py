@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_web_ends_when_it_is_told(cloud: Cloud, web: Image, tmp_path: Path) -> N
 
 def test_dispatcher_makes_a_job_of_an_event(cloud: Cloud, dispatcher: Image) -> None:
     """An object's event, as Eventarc posts it, is answered with success and has become a job that waits."""
-    bucket = cloud.storage.create_bucket("container-uploads")
+    bucket = cloud.storage.create_bucket(f"uploads-{uuid.uuid4()}")
     blob = bucket.blob("20261122T15Z/5b0c1c1e/beach.jpg")
     blob.upload_from_string(b"not looked at", content_type="image/jpeg")
     sample = read_sample("storage-finalized")

@@ -12,7 +12,7 @@ from tests.agents import RESULTS, UPLOADS, Lab, Machines, Servers
 from tests.cloud import Cloud, wait_for
 from tests.containers.engine import Image
 from tests.containers.services import START_SECONDS, told
-from tests.containers.vms import MEETING, ContainerVm
+from tests.containers.vms import MEETING, ContainerVm, stop_seconds
 from tests.photos import photographs
 
 
@@ -67,7 +67,13 @@ def test_a_pipeline_is_another_user_without_a_network(
         assert row.result["user"] == 10002
         assert row.result["reached"] is False
         assert not [name for name in row.result["environment"] if name.startswith(("SPOTMILL_", "DATABASE", "GOOGLE_"))]
-        assert [event["offline"] for event in container.events("child.ready")] == [True]
+        ready = container.events("child.ready")
+        assert [event["offline"] for event in ready] == [True] * len(ready)
+        facts = dict(
+            line.split(":\t") for line in container.run("cat", f"/proc/{ready[0]['child']}/status").splitlines()
+        )
+        assert {facts["CapPrm"], facts["CapEff"], facts["CapAmb"]} == {"0" * 16}
+        assert facts["NoNewPrivs"] == "1"
         assert container.run("cat", "/proc/1/comm") == "tini"
 
 
@@ -98,7 +104,7 @@ def test_stopped_in_the_middle_of_a_job_it_hands_it_over(
             wait_for(lambda: "second" in log.read_text(), START_SECONDS, "the second step is at work")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{container.log()}") from None
-        assert container.stop(25) == 0
+        assert container.stop(stop_seconds()) == 0
         assert [event["released"] for event in container.events("worker.ended")] == [True], container.log()
     assert lab.job(job).status == "queued"
     assert lab.outcomes(job) == ["preempted"]

@@ -1,4 +1,4 @@
-"""Worker VMs whose agent runs in a container, with the flags that images/README.md asks for."""
+"""Worker VMs whose agent runs in a container, with the flags that the VMs' unit has."""
 
 import re
 import shlex
@@ -10,18 +10,28 @@ from local.metadata import Facts
 from tests.agents import PIPELINES, PROJECT, Machines
 from tests.containers.engine import REPOSITORY, Container, Image
 
+_UNIT = REPOSITORY / "terraform" / "modules" / "workers" / "files" / "spotmill-worker.service"
 #: Where a container finds the trial pipelines, and a folder that tests and pipelines both write to.
 _TRIAL, MEETING = "/trial", "/meeting"
 
 
 def flags() -> list[str]:
-    """The flags of ``docker run`` in the README, less those that name this one VM's files and image."""
-    page = (REPOSITORY / "images" / "README.md").read_text()
-    found = re.search(r"```sh\ndocker run (.*?)```", page, re.DOTALL)
+    """The flags of ``docker run`` in the VMs' unit, less those that name one VM's files, image and log."""
+    unit = _UNIT.read_text().replace("\\\n", "")
+    found = re.search(r"^ExecStart=/usr/bin/docker run (.*) \$GPU_OPTIONS \$\{IMAGE\}$", unit, re.MULTILINE)
     assert found is not None
-    words = shlex.split(found[1].replace("\\\n", ""))[:-1]  # the image
-    named = {"--name", "--network", "--volume", "--env-file"}
-    return [w for i, w in enumerate(words) if w not in {"--rm", *named} and (i == 0 or words[i - 1] not in named)]
+    words = [word for word in shlex.split(found[1]) if word != "--rm"]
+    named = {"--env-file", "--log-driver", "--name", "--network", "--volume"}
+    return [word for i, word in enumerate(words) if word not in named and (i == 0 or words[i - 1] not in named)]
+
+
+def stop_seconds() -> int:
+    """How long the VMs' unit lets ``docker stop`` wait."""
+    found = re.search(
+        r"^  stop_seconds *= (\d+)$", _UNIT.parents[1].joinpath("cloud_init.tf").read_text(), re.MULTILINE
+    )
+    assert found is not None
+    return int(found[1])
 
 
 class ContainerVm:
