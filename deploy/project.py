@@ -38,13 +38,18 @@ def check_sign_in(target: Target) -> str:
         raise DeployError(
             f"{account} cannot see the project {target.project}: {error.output.strip().splitlines()[-1]}"
         ) from None
-    billing = ask(gcloud("billing", "projects", "describe", target.project, "--format=value(billingEnabled)"))
-    if billing != "True":
+    if not billing_account(target):
         raise DeployError(
             f"The project {target.project} has no billing account: "
             f"gcloud billing projects link {target.project} --billing-account=ACCOUNT"
         )
     return account
+
+
+def billing_account(target: Target) -> str:
+    """Return the id of the account that pays for the project; empty if none does."""
+    name = ask(gcloud("billing", "projects", "describe", target.project, "--format=value(billingAccountName)"))
+    return name.removeprefix("billingAccounts/")
 
 
 def enable_apis(target: Target) -> None:
@@ -101,10 +106,13 @@ people              = {json.dumps([f"{kind}:{account}"])}
 admins              = {json.dumps(admins)}
 notification_emails = {json.dumps(admins)}
 
+# Limits in the account's currency a month; see `make cost`.
+budget = {{ billing_account = "{billing_account(target)}" }}
+
 # All variables: terraform/variables.tf. For example:
 # workers  = {{ max = 4, machine_types = ["e2-standard-4", "n2d-standard-4"] }}
 # database = {{ tier = "db-g1-small" }}
-# budget   = {{ project_amount = 20, workers_amount = 10 }}
+# budget   = {{ billing_account = "…", project_amount = 20, workers_amount = 10 }}
 """,
         encoding="utf-8",
     )

@@ -24,10 +24,18 @@ HEALS = {
     r"Error code 16|error: gRPC .*UNAVAILABLE|Error 503|Error 429": "Google was busy",
 }
 
+#: What a destroy may meet that heals, too, but in an hour or two:
+#: https://cloud.google.com/run/docs/configuring/vpc-direct-vpc#delete-subnet
+SLOWLY = {
+    r"already being used by .*serverless": "Cloud Run gives back addresses an hour or two after its services",
+}
+_SLOW_PAUSES = (600,) * 15
 
-def healing(output: str) -> str | None:
+
+def healing(output: str, known: Mapping[str, str] = HEALS) -> str | None:
     """Return why trying again will help, if it is known to."""
-    return next((reason for pattern, reason in HEALS.items() if re.search(pattern, output)), None)
+    said = re.sub(r"[\s│]+", " ", output)  # Terraform breaks lines in its frames
+    return next((reason for pattern, reason in known.items() if re.search(pattern, said)), None)
 
 
 class Terraform:
@@ -77,14 +85,17 @@ class Terraform:
     ) -> None:
         command = [self._program, verb, "-input=false", "-auto-approve", *self._variables(images, variables)]
         command += [f"-target={part}" for part in only]
-        for seconds in (*PAUSES, None):
+        quick, slow = iter(PAUSES), iter(_SLOW_PAUSES)
+        while True:
             try:
                 run(command, cwd=self._directory, environment=self._environment())
             except FailedError as error:
-                reason = healing(error.output)
+                patient = healing(error.output, SLOWLY)
+                reason = patient or healing(error.output)
+                seconds = next(slow if patient else quick, None)
                 if reason is None or seconds is None:
                     raise
-                say(f"  This heals by itself ({reason}); trying again in {seconds} s.")
+                say(f"  This heals by itself ({reason}); trying again in {seconds} s. Or stop here, and run it later.")
                 pause(seconds)
             else:
                 return

@@ -72,7 +72,7 @@ def cloud(tmp_path: Path, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> Stan
     made.answer("^gcloud auth list", "ann@example.com\n")
     made.answer("^gcloud auth print-access-token", "a-token\n")
     made.answer("^gcloud projects describe", "123456789\n")
-    made.answer("^gcloud billing projects describe", "True\n")
+    made.answer("^gcloud billing projects describe", "billingAccounts/012345-6789AB-CDEF01\n")
     made.fail("^gcloud storage buckets describe", "not found: 404")
     made.answer("^gcloud sql instances describe", "ALWAYS\n")
     made.answer("^gcloud artifacts docker images describe", DIGEST + "\n")

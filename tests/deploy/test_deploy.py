@@ -61,6 +61,7 @@ def test_the_first_deployment_writes_down_who_may_do_what(cloud: StandIns, tmp_p
     main(["deploy", *PROJECT])
     file = tmp_path / "projects" / "my-mill.tfvars"
     assert 'people              = ["user:ann@example.com"]' in file.read_text()
+    assert 'budget = { billing_account = "012345-6789AB-CDEF01" }' in file.read_text()
     assert any(f"-var-file={file}" in call.argv for call in cloud.calls("terraform apply"))
     file.write_text('people = ["domain:example.com"]\n')
     main(["deploy", *PROJECT])
@@ -197,7 +198,7 @@ def test_an_object_that_becomes_no_job_fails_the_smoke_test(
     [
         (("^gcloud auth list", "", 0), "gcloud auth login"),
         (("^gcloud projects describe", "ERROR: no permission", 1), "cannot see the project my-mill"),
-        (("^gcloud billing projects describe", "False\n", 0), "no billing account"),
+        (("^gcloud billing projects describe", "", 0), "no billing account"),
         (("^terraform version", '{"terraform_version": "1.5.7"}', 0), "1.9 or newer"),
     ],
 )
@@ -249,6 +250,18 @@ def test_destroy_asks_and_leaves_nothing(cloud: StandIns, monkeypatch: pytest.Mo
     assert opened < destroyed < position(cloud, "gcloud storage rm --recursive gs://my-mill-spotmill-terraform")
 
 
+def test_a_subnet_that_cloud_run_still_holds_is_waited_for(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its addresses come back an hour or two after the services; the person may wait or come back."""
+    cloud.fail(
+        "terraform destroy",
+        "Error: The subnetwork resource 'spotmill' is already being used by '…/addresses/serverless-ipv4-1'",
+        times=12,
+    )
+    assert main(["destroy", *PROJECT, "--yes"]) == 0
+    assert len(cloud.calls("terraform destroy")) == 13
+    assert "an hour or two" in capsys.readouterr().out
+
+
 def test_a_deployment_that_never_got_far_can_be_destroyed(cloud: StandIns) -> None:
     """Without a note of images, none are needed."""
     cloud.fail("^gcloud storage cat", "404")
@@ -267,3 +280,8 @@ def test_logs_of_one_job(cloud: StandIns) -> None:
 def test_unknown_errors_do_not_heal() -> None:
     """The list of what heals is no excuse for anything else."""
     assert healing("Error: Invalid value for variable") is None
+
+
+def test_words_are_found_across_broken_lines() -> None:
+    """Terraform frames its errors and may break them anywhere."""
+    assert healing("│ Error: Permission denied while\n│ using the Eventarc Service\n│ Agent.") is not None

@@ -52,7 +52,7 @@ def cloud(checkout: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     made.answer("^gcloud auth list", "ann@example.com\n")
     made.answer("^gcloud auth print-access-token", "a-token\n")
     made.answer("^gcloud projects describe", "123456789012\n")
-    made.answer("^gcloud billing projects describe", "True\n")
+    made.answer("^gcloud billing projects describe", "billingAccounts/012345-6789AB-CDEF01\n")
     made.answer("^gcloud artifacts docker images describe", DIGEST + "\n")
     made.answer("^gcloud run services describe", "https://dispatcher.example.com\n")
     made.answer("^gcloud logging read", "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d\n")
@@ -75,6 +75,7 @@ def test_a_new_project_is_deployed_changed_and_destroyed(
     assert main(["deploy", *PROJECT]) == 0, capsys.readouterr().out[-3000:]
     assert made(checkout) >= {
         "google_artifact_registry_repository",
+        "google_billing_budget",
         "google_cloud_run_v2_job",
         "google_cloud_run_v2_service",
         "google_compute_region_instance_group_manager",
