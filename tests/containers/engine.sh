@@ -16,7 +16,7 @@ if ! command -v apt-get >/dev/null; then
   exit 1
 fi
 # shellcheck disable=SC2086 # one word each
-if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null; then
+if ! { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends $missing; } >/dev/null; then
   echo "Containers are not tested: apt-get could not install$missing." >&2
   exit 1
 fi
