@@ -36,6 +36,7 @@ FULL = GIVEN | {
     "keep": 5,
     "members": {"worker": READER},
     "service_accounts": ACCOUNTS,
+    "state_bucket": "mill-state",
 }
 #: Roles that give everything, or a way to it.
 TOO_MUCH = re.compile(
@@ -78,6 +79,8 @@ def test_triggers(plan: Planner) -> None:
     assert {trigger["filename"] for trigger in triggers.values()} == {"cloudbuild.yaml"}
     assert triggers["spotmill-staging"]["substitutions"]["_PROJECT"] == "mill-staging"
     assert triggers["spotmill-prod"]["substitutions"]["_ENVIRONMENT"] == "prod"
+    states = {name: trigger["substitutions"].get("_STATE_BUCKET") for name, trigger in triggers.items()}
+    assert states == {"spotmill-dev": "mill-state", "spotmill-staging": None, "spotmill-prod": "mill-state"}
 
 
 def test_the_builds_file_is_there() -> None:

@@ -46,14 +46,20 @@ resource "google_cloudbuild_trigger" "deploy" {
   service_account = "projects/${var.project}/serviceAccounts/${var.deployer_email}"
   filename        = "cloudbuild.yaml"
 
-  # Names: cloudbuild.yaml. What an environment gives goes before what is known here.
-  substitutions = merge({
-    _ENVIRONMENT  = each.key
-    _PROJECT      = var.project
-    _REGION       = var.region
-    _NAME         = var.name
-    _STATE_BUCKET = var.state_bucket
-  }, each.value.substitutions)
+  # Names: cloudbuild.yaml, which has a default for each. What an environment gives goes before what is known here; the state
+  # bucket is this project's own.
+  substitutions = merge(
+    {
+      _ENVIRONMENT = each.key
+      _PROJECT     = var.project
+      _REGION      = var.region
+      _NAME        = var.name
+    },
+    var.state_bucket == "" || contains(keys(each.value.substitutions), "_PROJECT") ? {} : {
+      _STATE_BUCKET = var.state_bucket
+    },
+    each.value.substitutions,
+  )
 
   repository_event_config {
     repository = google_cloudbuildv2_repository.source[0].id

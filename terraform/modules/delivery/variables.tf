@@ -118,7 +118,7 @@ variable "service_accounts" {
 }
 
 variable "state_bucket" {
-  description = "Bucket of Terraform's state, as a substitution for cloudbuild.yaml."
+  description = "Bucket of this project's Terraform state, for cloudbuild.yaml. Empty leaves the name to that."
   type        = string
   default     = ""
   nullable    = false

@@ -11,6 +11,9 @@ for tables in iptables ip6tables; do
   rule=(OUTPUT -m owner --uid-owner "$CHILD_UID" -j REJECT)
   "$tables" -w -C "${rule[@]}" 2>/dev/null || "$tables" -w -I "${rule[@]}"
 done
-sysctl -q -w user.max_user_namespaces=0
+# A kernel without them has no such file.
+if [[ -e /proc/sys/user/max_user_namespaces ]]; then
+  sysctl -q -w user.max_user_namespaces=0
+fi
 
 install -d -m 0711 "$SCRATCH"
