@@ -23,11 +23,11 @@ from typing import Any
 import yaml
 
 #: What the scripts use of a system, and what can do no harm.
-_TOOLS = ("bash", "base64", "curl", "install", "mv", "sed", "tr")
+_TOOLS = ("bash", "base64", "curl", "install", "mv", "sed", "timeout", "tr")
 #: Of these the scripts get a stand-in that writes down how it was called.
 _STAND_INS = ("docker", "docker-credential-gcr", "iptables", "ip6tables", "sysctl")
 #: Programs that units call; a test of their form wants them to exist.
-_PROGRAMS = ("bin/bash", "bin/mount", "usr/bin/cos-extensions", "usr/bin/docker")
+_PROGRAMS = ("bin/bash", "bin/mount", "usr/bin/cos-extensions", "usr/bin/docker", "usr/bin/timeout")
 
 _STAND_IN = Path(__file__).with_name("stand_in.py")
 
@@ -115,6 +115,7 @@ class Machine:
         self.unit = unit_settings(self.files["/etc/systemd/system/spotmill-worker.service"])
         self.runtime = root / "run/spotmill"
         self.runtime.mkdir(parents=True, mode=0o700)
+        self.changed: dict[str, str] = {}  #: what a test wants otherwise than vm.env says
         self.calls = root / "calls.jsonl"
         self.calls.touch()
         self._bin = root / "path"
@@ -137,7 +138,7 @@ class Machine:
     def environment(self) -> dict[str, str]:
         """What systemd gives to the unit's commands; PATH leads to nothing that could touch this machine."""
         pairs = [line.split("=", 1) for line in self.files["/etc/spotmill/vm.env"].splitlines()]
-        given = dict(pairs) | {"SCRATCH": str(self.root / "scratch")}
+        given = dict(pairs) | {"SCRATCH": str(self.root / "scratch")} | self.changed
         own = {"PATH": str(self._bin), "RUNTIME_DIRECTORY": str(self.runtime), "HOME": str(self.runtime)}
         return given | own | {"STAND_IN_CALLS": str(self.calls)}
 
@@ -145,13 +146,12 @@ class Machine:
         """Split a command as systemd does, with this machine's places for those of the VM."""
         environment = self.environment
         words: list[str] = []
-        for word in shlex.split(command):
+        for word in shlex.split(command.removeprefix("-")):
             if match := re.fullmatch(r"\$(\w+)", word):  # unbraced and alone: as many words as it has
                 words += environment[match[1]].split()
             else:
                 words.append(re.sub(r"\$\{(\w+)\}", lambda found: environment[found[1]], word))
-        if words[0] in ("/bin/bash", "/usr/bin/docker"):
-            words[0] = str(self._bin / Path(words[0]).name)
+        words = [str(self._bin / Path(word).name) if word.lstrip("/") in _PROGRAMS else word for word in words]
         own = ("/etc/spotmill/", "/run/spotmill/")
         return [str(self.root / word.lstrip("/")) if word.startswith(own) else word for word in words]
 
@@ -166,9 +166,9 @@ class Machine:
             timeout=120,
         )
 
-    def start(self, command: str) -> subprocess.Popen[bytes]:
+    def start(self, command: str, **environment: str) -> subprocess.Popen[bytes]:
         """Start one of the unit's commands."""
-        return subprocess.Popen(self.words(command), env=self.environment)
+        return subprocess.Popen(self.words(command), env=self.environment | environment)
 
     def called(self, program: str) -> list[list[str]]:
         """Return the arguments of each call of a stand-in."""

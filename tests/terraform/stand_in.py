@@ -1,6 +1,7 @@
 """Stands in for docker and others that tests must not run: writes down each call, and answers as they do.
 
-``docker run`` lasts until SIGTERM and then says so in a file; ``docker stop`` sends that signal and waits for the end.
+``docker run`` lasts until SIGTERM (``STAND_IN_SIGNALS`` of them) and then says so in a file; ``docker stop`` sends that
+signal and waits for the end.
 """
 
 import json
@@ -29,10 +30,14 @@ if words[0] == "run":
     whole = calls.with_suffix(".new")
     whole.write_text(str(os.getpid()))
     whole.rename(container)
-    signal.sigwait({signal.SIGTERM})
+    for _ in range(int(os.environ.get("STAND_IN_SIGNALS", "1"))):
+        signal.sigwait({signal.SIGTERM})
     calls.with_suffix(".handed_over").write_text("SIGTERM")
     container.unlink()
-if words[0] == "stop":
+if words[0] in ("kill", "stop", "wait") and not container.exists():
+    sys.exit("Error response from daemon: No such container: spotmill-worker")
+if words[0] in ("kill", "stop"):
     os.kill(int(container.read_text()), signal.SIGTERM)
+if words[0] in ("stop", "wait"):
     while container.exists():
         time.sleep(0.01)
