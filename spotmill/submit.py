@@ -68,9 +68,10 @@ def command(sources: tuple[str, ...], pipeline: str | None, owner: str | None, s
 def _check(configured: Settings, messages: list[IngestMessage]) -> None:
     """Refuse objects that do not exist, or have the name of no upload: the dispatcher could only drop them."""
     from google.api_core.exceptions import Forbidden  # noqa: PLC0415 - not needed for files
-    from google.cloud.storage import Client  # noqa: PLC0415
 
-    client = Client(project=configured.project)
+    from shared.storage_client import open_storage  # noqa: PLC0415
+
+    client = open_storage(configured.project)
     for target in (parse_uri(uri) for message in messages for uri in message.named):
         if is_ignored(target.name):
             raise click.ClickException(
@@ -101,9 +102,9 @@ def _publish(configured: Settings, messages: list[IngestMessage]) -> None:
 def _uploader(
     configured: Settings, pipeline: str | None, owner: str | None, settings: dict[str, Any]
 ) -> Callable[[Path], str]:
-    from google.cloud.storage import Client  # noqa: PLC0415 - not needed for objects
+    from shared.storage_client import open_storage  # noqa: PLC0415 - not needed for objects
 
-    bucket = Client(project=configured.project).bucket(configured.upload_bucket)
+    bucket = open_storage(configured.project).bucket(configured.upload_bucket)
     chosen = {
         OWNER_METADATA: owner,
         PIPELINE_METADATA: pipeline,

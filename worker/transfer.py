@@ -11,9 +11,11 @@ import requests
 import requests.adapters
 from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound, PreconditionFailed
 from google.auth.exceptions import GoogleAuthError
-from google.cloud.storage import Blob, Client
+from google.cloud.storage import Blob
 from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 from google.cloud.storage.retry import DEFAULT_RETRY
+
+from shared.storage_client import open_storage
 
 #: Objects above 8 MiB are sent in chunks of this size, which is also what one transfer holds in memory.
 CHUNK_BYTES = 16 * 1024**2
@@ -82,7 +84,7 @@ class Storage:
     """The calls that a worker makes. ``check`` is called between chunks; what it raises ends the transfer."""
 
     def __init__(self, project: str, connections: int) -> None:
-        self._client = Client(project=project)
+        self._client = open_storage(project)
         adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=connections)
         for scheme in ("https://", "http://"):
             self._client._http.mount(scheme, adapter)  # noqa: SLF001 - the client has no public way to size its pool

@@ -4,7 +4,6 @@ from functools import cached_property
 from typing import Any
 
 from google.cloud.pubsub_v1 import PublisherClient
-from google.cloud.storage import Client as StorageClient
 from sqlalchemy import Engine
 
 from services.dispatcher.group_commit import GroupCommit
@@ -14,6 +13,7 @@ from shared.compute import InstanceGroup
 from shared.database import open_engine
 from shared.jobs import Pending, Recorded
 from shared.settings import DispatcherSettings
+from shared.storage_client import open_storage
 
 #: Announcements that one transaction records at most; there are never more than the server has threads.
 _MOST_TOGETHER = 100
@@ -41,8 +41,8 @@ class Backends:
 
     @cached_property
     def storage(self) -> Any:
-        """The storage client; it takes STORAGE_EMULATOR_HOST from the environment."""
-        return StorageClient(project=self.settings.project)
+        """The storage client."""
+        return open_storage(self.settings.project)
 
     @cached_property
     def group(self) -> InstanceGroup:

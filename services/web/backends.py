@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import structlog
 from flask import current_app
 from google.auth.exceptions import GoogleAuthError
-from google.cloud.storage import Bucket, Client
+from google.cloud.storage import Bucket
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,6 +23,7 @@ from shared.jobs import Pending
 from shared.lifecycle import mark_published
 from shared.settings import SettingsError, WebSettings
 from shared.signing import UrlSigner, signing_credentials
+from shared.storage_client import open_storage
 
 if TYPE_CHECKING:
     from google.cloud.pubsub_v1 import PublisherClient
@@ -113,7 +114,7 @@ class Backends:
     def upload_bucket(self) -> Bucket:
         """The bucket for uploads, for plain forms."""
         with self._lock:
-            return Client(project=self.settings.project).bucket(self.settings.upload_bucket)
+            return open_storage(self.settings.project).bucket(self.settings.upload_bucket)
 
     @cached_property
     def publisher(self) -> "PublisherClient":
