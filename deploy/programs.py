@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 #: Seconds between tries of what is known to heal by itself; Google says that agents may take minutes.
-PAUSES = (15, 30, 45, 60, 60, 60, 60, 60)
+PAUSES = (15, 30, 45, *(60,) * 10)
 
 
 class DeployError(Exception):

@@ -18,6 +18,7 @@ HEALS = {
     r"Service account \S+ does not exist": "a service account has just been made",
     r"service agent .* does not exist|gcp-sa-\S+ does not exist": "a service agent has just been made",
     r"does not have storage\.buckets\.get access": "a grant on a bucket has just been made",
+    r"Cannot find metric\(s\) that match type": "a metric has just been described, which alerts name",
     r"concurrent policy changes": "two grants on one resource met",
     r"Cloud Run Service Agent .* must have permission": "Cloud Run's service agent has just been made",
     r"Unable to impersonate|iam\.serviceAccounts\.actAs": "a grant on an account has just been made",

@@ -274,6 +274,35 @@ def test_answer_lost(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     watched.forgive("Failed to load resource")
 
 
+def test_answer_lost_and_a_taken_name_forbidden(watched: Watched, mill: Mill, tmp_path: Path) -> None:
+    """A storage that forbids to replace what it has, before it looks at the precondition, has the file."""
+    path = photograph_of(fresh(tmp_path, "taken.tif"), 500)
+    page = watched.page("/upload")
+    tries: list[str] = []
+    asked: list[str] = []
+    page.on("request", lambda r: asked.append(r.url) if r.method == "POST" and r.url.endswith("/uploads") else None)
+
+    def lose_then_forbid(route: Route) -> None:
+        if route.request.method != "PUT":
+            route.fallback()
+            return
+        tries.append(route.request.url)
+        if len(tries) == 1:
+            assert route.fetch(post_data=path.read_bytes()).status == 200
+            route.abort()
+            return
+        body = "<Error><Code>AccessDenied</Code></Error>"
+        route.fulfill(status=403, body=body, headers={"Access-Control-Allow-Origin": "*"})
+
+    page.route(f"{mill.cloud.environment['STORAGE_EMULATOR_HOST']}/**", lose_then_forbid)
+    page.set_input_files("#files", path)
+    expect(row_of(page, path)).to_contain_text("Arrived")
+    assert len(tries) == 2
+    assert len(asked) == 1
+    assert_arrived(mill, path)
+    watched.forgive("Failed to load resource")
+
+
 def test_offline(watched: Watched, mill: Mill, tmp_path: Path) -> None:
     """Without a network new files wait; when it is back, they go on by themselves."""
     path = photograph_of(fresh(tmp_path, "offline.tif"), 500)

@@ -22,6 +22,9 @@ class Busy extends Error {
   }
 }
 
+/** Looks for the job of an object that the storage says is taken. */
+const LOOKS = 5;
+
 const isBusy = (answer) => answer.status >= 500 || answer.status === 408 || answer.status === 429;
 const isArrived = (answer) => answer.status === 200 || answer.status === 201 || answer.status === 412;
 
@@ -216,8 +219,25 @@ export class Transfer {
   async #isThere(signal) {
     const record = this.#record;
     if (!record.session && !this.#expired(record)) return false; // the URL still works, and its 412 says it better
+    return this.#isKnown(record, signal);
+  }
+
+  async #isKnown(record, signal) {
     const { jobs } = await call("GET", `/jobs?limit=5&object=${encodeURIComponent(record.object)}`, { signal });
     return jobs.some((job) => job.object === record.object);
+  }
+
+  /**
+   * Whether a 403 to a URL that has not expired means that the object has arrived: the signer may create objects and
+   * replace none, and the storage may say that before it looks at the precondition. Its event takes a moment.
+   */
+  async #isTaken(answer, record, signal) {
+    if (answer.status !== 403 || this.#expired(record)) return false;
+    for (let look = 1; look <= LOOKS; look += 1) {
+      if (await this.#isKnown(record, signal)) return true;
+      await pause(1, signal);
+    }
+    return false;
   }
 
   #progress(from, part) {
@@ -239,6 +259,7 @@ export class Transfer {
     });
     if (isArrived(answer)) return true;
     if (isBusy(answer)) throw new Busy(answer);
+    if (await this.#isTaken(answer, record, signal)) return true;
     if (answer.status === 400 || answer.status === 401 || answer.status === 403) return false; // expired: ask again
     throw new Refused(refusal(answer));
   }
@@ -255,7 +276,7 @@ export class Transfer {
     } else {
       if (this.#expired(record)) return false;
       const answer = await send(record.method, record.url, { headers: record.headers, signal });
-      if (answer.status === 412) return true;
+      if (answer.status === 412 || (await this.#isTaken(answer, record, signal))) return true;
       if (isBusy(answer)) throw new Busy(answer);
       record.session = answer.status === 201 ? answer.header("Location") : null;
       if (!record.session) return false;
@@ -280,6 +301,7 @@ export class Transfer {
       if (isArrived(answer)) return true;
       if (isBusy(answer)) throw new Busy(answer);
       if (answer.status === 404 || answer.status === 410) return this.#isThere(signal);
+      if (await this.#isTaken(answer, record, signal)) return true;
       if (answer.status !== 308) throw new Refused(refusal(answer));
       offset = received(answer);
       if (offset > from) this.#failures = 0;
