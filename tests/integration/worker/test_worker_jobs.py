@@ -156,7 +156,7 @@ def test_what_was_claimed_ahead_is_given_back(lab: Lab) -> None:
         lab.announce(*tiny)
         for job in tiny:
             lab.wait_for_status(job, "succeeded")
-        return max(event["together"] for event in vm.events("job.claimed")) > 1
+        return bool(max(event["together"] for event in vm.events("job.claimed")) > 1)
 
     wait_for(claims_ahead, 60, "tiny jobs are claimed ahead")
     gate = lab.folder / "gate"
