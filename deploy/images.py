@@ -3,13 +3,19 @@
 import json
 import subprocess
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.programs import DeployError, FailedError, ask, gcloud, run
+from deploy.programs import DeployError, FailedError, ask, gcloud, pause, run, say
 from deploy.target import ROOT, Target
 
 #: By the names that Terraform's variable ``images`` has for them.
 IMAGES = {"web": "web", "dispatcher": "dispatcher", "worker": "worker", "worker_gpu": "worker-gpu"}
+
+#: Waits for the grants of an account that has just been made, which may take seven minutes.
+_GRANT_PAUSES = (90, 180, 180)
+_EARLY_SECONDS = 120
 
 
 def version() -> str:
@@ -41,16 +47,31 @@ def build(target: Target, *, gpu: bool) -> dict[str, str]:
         "_TESTS": "no",
         "_VERSION": tag,
     }
-    run(
-        gcloud(
-            "builds", "submit", str(ROOT), f"--config={ROOT / 'cloudbuild.yaml'}", f"--project={target.project}",
-            f"--region={target.region}",
-            f"--service-account=projects/{target.project}/serviceAccounts/{target.deployer}",
-            f"--gcs-source-staging-dir=gs://{target.state_bucket}/source",
-            "--substitutions=" + ",".join(f"{name}={value}" for name, value in sorted(substitutions.items())),
-        )
+    command = gcloud(
+        "builds", "submit", str(ROOT), f"--config={ROOT / 'cloudbuild.yaml'}", f"--project={target.project}",
+        f"--region={target.build_region}",
+        f"--service-account=projects/{target.project}/serviceAccounts/{target.deployer}",
+        f"--gcs-source-staging-dir=gs://{target.state_bucket}/source",
+        "--substitutions=" + ",".join(f"{name}={value}" for name, value in sorted(substitutions.items())),
     )  # fmt: skip
+    _submit(target, command)
     return digests(target, tag, gpu=gpu)
+
+
+def _submit(target: Target, command: Sequence[str]) -> None:
+    """Build. What fails within two minutes may only miss the builder's grants, which take as long to arrive."""
+    for seconds in (*_GRANT_PAUSES, None):
+        began = time.monotonic()
+        try:
+            run(command)
+        except FailedError:
+            if seconds is None or time.monotonic() - began > _EARLY_SECONDS:
+                say(f"  Its log: gcloud logging read 'resource.type=\"build\"' --project={target.project} --limit=50")
+                raise
+            say(f"  The builder's account may not have its grants yet; trying again in {seconds} s.")
+            pause(seconds)
+        else:
+            return
 
 
 def digests(target: Target, tag: str, *, gpu: bool) -> dict[str, str]:

@@ -4,7 +4,7 @@ import secrets
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from deploy.target import Target
 #: The smallest GIF there is: one pixel.
 _PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 #: Looks at the log, seconds apart, before the object counts as lost; a first start of everything is slow.
-_LOOKS, _LOOK_SECONDS = 40, 6
+_LOOKS, _LOOK_SECONDS = 50, 6
+#: Looks after which another object is put there.
+_LOOKS_FOR_ONE = 10
 
 
 class _Still(urllib.request.HTTPRedirectHandler):
@@ -66,36 +68,51 @@ def _shut_to_strangers(target: Target, outputs: Mapping[str, Any]) -> None:
 
 
 def _becomes_a_job(target: Target, outputs: Mapping[str, Any]) -> None:
-    """Put an object into the bucket, wait for its job, and take it away again, which ends the job."""
-    name = f"smoke/{secrets.token_hex(8)}.gif"
-    uri = f"gs://{outputs['upload_bucket']}/{name}"
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "pixel.gif"
-        file.write_bytes(_PIXEL)
-        run(gcloud("storage", "cp", str(file), uri, "--content-type=image/gif"))
-    generation = ask(gcloud("storage", "objects", "describe", uri, "--format=value(generation)"))
-    query = (
-        f'resource.type="cloud_run_revision" resource.labels.service_name="{outputs["services"]["dispatcher"]}" '
-        f'jsonPayload.message="job.recorded" jsonPayload.generation="{generation}"'
-    )
+    """Put objects into the bucket until one has become a job, and take them away again, which ends their jobs.
+
+    One a minute: what comes before a new trigger is at work, which takes up to two minutes, is not announced.
+    """
+    uris: dict[str, str] = {}
     try:
-        for _ in range(_LOOKS):
-            job = ask(
-                gcloud(
-                    "logging", "read", query, f"--project={target.project}", "--limit=1", "--freshness=1h",
-                    "--format=value(jsonPayload.job)",
-                )
-            )  # fmt: skip
-            if job:
+        for look in range(_LOOKS):
+            if look % _LOOKS_FOR_ONE == 0:
+                uri = f"gs://{outputs['upload_bucket']}/smoke/{secrets.token_hex(8)}.gif"
+                uris[uri] = _put(uri)
+            if job := _job_of(target, outputs, list(uris.values())):
                 say(f"  An object became a job ({job})")
                 return
             pause(_LOOK_SECONDS)
         raise DeployError(
-            f"{uri} became no job in {_LOOKS * _LOOK_SECONDS} s. The dispatcher's log may say why: "
+            f"{', '.join(uris)} became no job in {_LOOKS * _LOOK_SECONDS} s. The dispatcher's log may say why: "
             f"make logs PROJECT={target.project}"
         )
     finally:
-        try:
-            run(gcloud("storage", "rm", uri))
-        except FailedError:
-            say(f"  {uri} could not be deleted; nothing depends on it.")
+        for uri in uris:
+            try:
+                run(gcloud("storage", "rm", uri))
+            except FailedError:
+                say(f"  {uri} could not be deleted; nothing depends on it.")
+
+
+def _put(uri: str) -> str:
+    """Upload a picture; return its generation."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pixel.gif"
+        file.write_bytes(_PIXEL)
+        run(gcloud("storage", "cp", str(file), uri, "--content-type=image/gif"))
+    return ask(gcloud("storage", "objects", "describe", uri, "--format=value(generation)"))
+
+
+def _job_of(target: Target, outputs: Mapping[str, Any], generations: Sequence[str]) -> str:
+    """Return the job that the dispatcher's log has for one of these; empty if none."""
+    wanted = " OR ".join(f'"{generation}"' for generation in generations)
+    query = (
+        f'resource.type="cloud_run_revision" resource.labels.service_name="{outputs["services"]["dispatcher"]}" '
+        f'jsonPayload.message="job.recorded" jsonPayload.generation=({wanted})'
+    )
+    return ask(
+        gcloud(
+            "logging", "read", query, f"--project={target.project}", "--limit=1", "--freshness=1h",
+            "--format=value(jsonPayload.job)",
+        )
+    )  # fmt: skip

@@ -5,6 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+#: Regions in which Cloud Build takes every project; terraform/modules/delivery has the same.
+BUILD_REGIONS = (
+    "asia-east1",
+    "australia-southeast1",
+    "europe-west1",
+    "southamerica-east1",
+    "us-central1",
+    "us-west2",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,14 @@ class Target:
     def repository(self) -> str:
         """Address of the images, before their names."""
         return self.images_from or f"{self.region}-docker.pkg.dev/{self.project}/{self.name}"
+
+    @property
+    def build_region(self) -> str:
+        """Where Cloud Build works: not every region takes new projects.
+
+        Source: https://cloud.google.com/build/docs/locations#restricted_regions_for_some_projects
+        """
+        return self.region if self.region in BUILD_REGIONS else "us-central1"
 
     @property
     def variables(self) -> Path:

@@ -1,5 +1,7 @@
 """Taking it all away: nothing that costs anything stays."""
 
+from typing import Any
+
 from deploy.images import recall
 from deploy.programs import DeployError, FailedError, ask, gcloud, run, say
 from deploy.target import Target
@@ -17,12 +19,27 @@ def destroy(target: Target, terraform: Terraform) -> None:
         images = _NONE
     terraform.init()
     say("Opening what is protected against deletion")
-    protected = {"force_destroy": True, "unprotected": True}
+    protected: dict[str, Any] = {"force_destroy": True, "unprotected": True}
     terraform.apply(images, only=["module.database", "module.storage"], **protected)
     say("Deleting")
+    terraform.destroy(images, only=["module.database"], **protected)
+    _cut_peering(target)
     terraform.destroy(images, **protected)
     run(gcloud("storage", "rm", "--recursive", f"gs://{target.state_bucket}"))
     _report(target)
+
+
+def _cut_peering(target: Target) -> None:
+    """End our side of the connection to Cloud SQL, which keeps its own for days and the network with it."""
+    try:
+        run(
+            gcloud(
+                "compute", "networks", "peerings", "delete", "servicenetworking-googleapis-com",
+                f"--network={target.name}", f"--project={target.project}",
+            )
+        )  # fmt: skip
+    except FailedError:
+        say("  The network has no peering any more.")
 
 
 def _report(target: Target) -> None:

@@ -19,6 +19,7 @@ HEALS = {
     r"service agent .* does not exist|gcp-sa-\S+ does not exist": "a service agent has just been made",
     r"does not have storage\.buckets\.get access": "a grant on a bucket has just been made",
     r"Cannot find metric\(s\) that match type": "a metric has just been described, which alerts name",
+    r"[Rr]ole \S+ (does not exist|is not supported)": "a role has just been made",
     r"concurrent policy changes": "two grants on one resource met",
     r"Cloud Run Service Agent .* must have permission": "Cloud Run's service agent has just been made",
     r"Unable to impersonate|iam\.serviceAccounts\.actAs": "a grant on an account has just been made",
@@ -77,9 +78,9 @@ class Terraform:
         """
         self._change("apply", images, only, variables)
 
-    def destroy(self, images: Mapping[str, str] | None, **variables: Any) -> None:
-        """Take everything away that is in the state."""
-        self._change("destroy", images, (), variables)
+    def destroy(self, images: Mapping[str, str] | None, *, only: Sequence[str] = (), **variables: Any) -> None:
+        """Take everything away that is in the state, or these parts."""
+        self._change("destroy", images, only, variables)
 
     def _change(
         self, verb: str, images: Mapping[str, str] | None, only: Sequence[str], variables: Mapping[str, Any]

@@ -94,6 +94,7 @@ class CloudSqlStandIn:
     calls: list[str] = field(default_factory=list)
     failing: int | None = None
     mute: threading.Event | None = None
+    silent_address: str | None = None  #: given out instead: packets to it are never answered
     deaf: bool = False  #: the instance takes what is sent and answers nothing
 
     @property
@@ -105,7 +106,7 @@ class CloudSqlStandIn:
 @contextmanager
 def standing_in(directory: Path, postgres: tuple[str, int]) -> Iterator[CloudSqlStandIn]:
     """Stand in front of the Postgres at (host, port)."""
-    address = f"127.{1 + secrets.randbelow(250)}.{secrets.randbelow(250)}.{2 + secrets.randbelow(250)}"
+    address = _loopback_address()
     authority = Authority()
     stand_in = CloudSqlStandIn(address, "", directory / "key.json")
     api = ThreadingHTTPServer(("127.0.0.1", 0), _handler(stand_in, authority))
@@ -136,6 +137,18 @@ def standing_in(directory: Path, postgres: tuple[str, int]) -> Iterator[CloudSql
         api.shutdown()
         api.server_close()
         listener.close()
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """Give an address at whose port nobody answers: its queue of callers is full."""
+    address = _loopback_address()
+    with socket.create_server((address, PORT), backlog=0), socket.create_connection((address, PORT)):
+        yield address
+
+
+def _loopback_address() -> str:
+    return f"127.{1 + secrets.randbelow(250)}.{secrets.randbelow(250)}.{2 + secrets.randbelow(250)}"
 
 
 def _handler(stand_in: CloudSqlStandIn, authority: Authority) -> type[BaseHTTPRequestHandler]:
@@ -183,7 +196,7 @@ def _said(stand_in: CloudSqlStandIn, authority: Authority, call: str, raw: bytes
         return 200, {
             "region": REGION,
             "databaseVersion": "POSTGRES_17",
-            "ipAddresses": [{"type": "PRIVATE", "ipAddress": stand_in.address}],
+            "ipAddresses": [{"type": "PRIVATE", "ipAddress": stand_in.silent_address or stand_in.address}],
             "serverCaCert": {"cert": pem(authority.certificate)},
         }
     if call == f"POST {instance}:generateEphemeralCert":

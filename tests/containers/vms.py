@@ -26,12 +26,10 @@ def flags() -> list[str]:
 
 
 def stop_seconds() -> int:
-    """How long the VMs' unit lets ``docker stop`` wait."""
-    found = re.search(
-        r"^  stop_seconds *= (\d+)$", _UNIT.parents[1].joinpath("cloud_init.tf").read_text(), re.MULTILINE
-    )
-    assert found is not None
-    return int(found[1])
+    """How long the VMs' unit lets a container finish and let go, from the first SIGTERM to SIGKILL."""
+    text = _UNIT.parents[1].joinpath("cloud_init.tf").read_text()
+    found = dict(re.findall(r"^  (finish|let_go)_seconds *= (\d+)$", text, re.MULTILINE))
+    return int(found["finish"]) + int(found["let_go"])
 
 
 class ContainerVm:

@@ -6,6 +6,7 @@ import pytest
 
 from deploy.__main__ import main
 from deploy.programs import PAUSES
+from deploy.target import BUILD_REGIONS, ROOT
 from deploy.terraform import healing
 from tests.deploy.conftest import Doors
 from tests.deploy.programs import DIGEST, StandIns
@@ -104,6 +105,25 @@ def test_what_never_heals_ends_after_all(cloud: StandIns) -> None:
     assert len(cloud.calls("terraform apply (?!.*-target)")) == len(PAUSES) + 1
 
 
+def test_a_build_waits_for_the_grants_of_its_account(cloud: StandIns) -> None:
+    """What fails at once is tried again, as grants take minutes to arrive; it ends after some tries."""
+    cloud.fail("builds submit", "ERROR: does not have storage.objects.get access", times=2)
+    assert main(["deploy", *PROJECT]) == 0
+    assert len(cloud.calls("builds submit")) == 3
+    cloud.fail("builds submit", "ERROR: build failed")
+    assert main(["deploy", *PROJECT]) == 1
+    assert len(cloud.calls("builds submit")) == 3 + 4
+
+
+@pytest.mark.parametrize(("region", "where"), [("us-east1", "us-central1"), ("europe-west1", "europe-west1")])
+def test_builds_go_where_every_project_may_build(cloud: StandIns, region: str, where: str) -> None:
+    """Cloud Build refuses new projects in some regions."""
+    main(["deploy", *PROJECT, "--region", region])
+    assert cloud.calls(f"builds submit .*--region={where}")
+    terraform = (ROOT / "terraform" / "modules" / "delivery" / "trigger.tf").read_text()
+    assert all(f'"{name}"' in terraform for name in BUILD_REGIONS)
+
+
 def test_an_agent_is_asked_for_until_its_api_is_up(cloud: StandIns) -> None:
     """An API that was just enabled may refuse for a while."""
     cloud.fail("services identity create --service=eventarc", "PERMISSION_DENIED: API not enabled", times=2)
@@ -192,7 +212,9 @@ def test_an_object_that_becomes_no_job_fails_the_smoke_test(
     cloud.answer("^gcloud logging read", "")
     assert main(["smoke", *PROJECT]) == 1
     assert "became no job" in capsys.readouterr().out
-    assert cloud.calls("gcloud storage rm gs://my-mill-spotmill-uploads/smoke/")
+    put = cloud.calls("gcloud storage cp .*gs://my-mill-spotmill-uploads/smoke/")
+    assert len(put) == 5
+    assert len(cloud.calls("gcloud storage rm gs://my-mill-spotmill-uploads/smoke/")) == 5
 
 
 @pytest.mark.parametrize(
@@ -248,19 +270,25 @@ def test_destroy_asks_and_leaves_nothing(cloud: StandIns, monkeypatch: pytest.Mo
     monkeypatch.setattr("builtins.input", lambda _: "my-mill")
     assert main(["destroy", *PROJECT]) == 0
     opened = position(cloud, "terraform apply .*-var=force_destroy=true")
-    destroyed = position(cloud, "terraform destroy")
-    assert opened < destroyed < position(cloud, "gcloud storage rm --recursive gs://my-mill-spotmill-terraform")
+    order = [
+        position(cloud, "terraform destroy .*-target=module.database"),
+        position(cloud, "gcloud compute networks peerings delete servicenetworking-googleapis-com --network=spotmill"),
+        position(cloud, "terraform destroy (?!.*-target)"),
+    ]
+    assert order == sorted(order)
+    assert opened < order[0]
+    assert order[2] < position(cloud, "gcloud storage rm --recursive gs://my-mill-spotmill-terraform")
 
 
 def test_a_subnet_that_cloud_run_still_holds_is_waited_for(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
     """Its addresses come back an hour or two after the services; the person may wait or come back."""
     cloud.fail(
-        "terraform destroy",
+        "terraform destroy (?!.*-target)",
         "Error: The subnetwork resource 'spotmill' is already being used by '…/addresses/serverless-ipv4-1'",
         times=12,
     )
     assert main(["destroy", *PROJECT, "--yes"]) == 0
-    assert len(cloud.calls("terraform destroy")) == 13
+    assert len(cloud.calls("terraform destroy (?!.*-target)")) == 13
     assert "an hour or two" in capsys.readouterr().out
 
 

@@ -13,7 +13,7 @@ from shared.database import away, open_engine
 from shared.migrate import command
 from shared.settings import DatabaseSettings, load
 from tests.cloud import postgres
-from tests.cloud_sql import CloudSqlStandIn, standing_in
+from tests.cloud_sql import CloudSqlStandIn, silent_server, standing_in
 
 USER = "migrator@a-project.iam"
 
@@ -107,6 +107,17 @@ def test_an_admin_api_that_never_answers_holds_nobody(cloud_sql: CloudSqlStandIn
     cloud_sql.mute = threading.Event()
     with pytest.raises(OperationalError, match="no answer in 2 s"):
         engine.connect()
+
+
+def test_an_instance_that_cannot_be_reached_holds_nobody_for_longer(cloud_sql: CloudSqlStandIn, engine: Engine) -> None:
+    """Packets that nobody answers hang the connector's only thread for minutes; the next caller gets another."""
+    with silent_server() as address:
+        cloud_sql.silent_address = address
+        with pytest.raises(OperationalError, match="no answer in 2 s"):
+            engine.connect()
+        cloud_sql.silent_address = None
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
 
 
 def test_an_instance_that_falls_silent_holds_nobody(cloud_sql: CloudSqlStandIn, engine: Engine) -> None:

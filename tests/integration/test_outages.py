@@ -36,7 +36,7 @@ def mill(tmp_path: Path) -> Iterator[Cloud]:
         yield cloud
 
 
-@stamina.retry(on=(DBAPIError, InvalidatePoolError), attempts=None, timeout=60)
+@stamina.retry(on=(DBAPIError, InvalidatePoolError, OSError), attempts=None, timeout=60)
 def rows(cloud: Cloud, statement: str) -> list[Any]:
     """Read from the database, also when it is on its way back."""
     with cloud.engine.connect() as connection:

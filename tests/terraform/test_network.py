@@ -40,12 +40,12 @@ def test_subnet(network: Plan) -> None:
 
 
 def test_way_to_the_database(network: Plan) -> None:
-    """Cloud SQL gets internal addresses, and `destroy` is not held up by the peering it leaves behind."""
+    """Cloud SQL gets internal addresses, and a destroy is not held up by Google's end of the peering."""
     addresses = network.one("google_compute_global_address.services")
     assert (addresses["purpose"], addresses["address_type"]) == ("VPC_PEERING", "INTERNAL")
     connection = network.one("google_service_networking_connection.services")
     assert connection["service"] == "servicenetworking.googleapis.com"
-    assert connection["deletion_policy"] == "REMOVE_PEERING"
+    assert connection["deletion_policy"] == "ABANDON"
     assert connection["update_on_creation_fail"] is True
 
 

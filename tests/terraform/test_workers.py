@@ -76,6 +76,8 @@ def test_size_and_shape(plan: Planner) -> None:
     assert group["distribution_policy_target_shape"] == "ANY"
     (policy,) = group["update_policy"]
     assert (policy["type"], policy["instance_redistribution_type"]) == ("OPPORTUNISTIC", "NONE")
+    # Google refuses 0 for both, and less than the region has zones; unset ones are sent as 0.
+    assert (policy["max_surge_fixed"], policy["max_unavailable_fixed"]) == (0, 10)
     assert group["auto_healing_policies"] == []
     (lifecycle,) = group["instance_lifecycle_policy"]
     assert (lifecycle["default_action_on_failure"], lifecycle["force_update_on_repair"]) == ("REPAIR", "YES")

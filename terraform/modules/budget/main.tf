@@ -39,11 +39,16 @@ resource "google_billing_budget" "this" {
     }
   }
 
-  all_updates_rule {
-    monitoring_notification_channels = var.channels
-    disable_default_iam_recipients   = length(var.channels) > 0
-    pubsub_topic                     = each.value.topic == null ? null : "projects/${var.project}/topics/${each.value.topic}"
-    schema_version                   = "1.0"
+  # Google forgets a rule that tells nobody, and Terraform would set it for ever.
+  dynamic "all_updates_rule" {
+    for_each = length(var.channels) > 0 || each.value.topic != null ? [each.value.topic] : []
+
+    content {
+      monitoring_notification_channels = var.channels
+      disable_default_iam_recipients   = length(var.channels) > 0
+      pubsub_topic                     = all_updates_rule.value == null ? null : "projects/${var.project}/topics/${all_updates_rule.value}"
+      schema_version                   = "1.0"
+    }
   }
 }
 

@@ -19,6 +19,7 @@ locals {
     "roles/iap.admin"                            = "who may open the web service"
     "roles/logging.configWriter"                 = "log-based metrics"
     "roles/logging.logWriter"                    = "the build's own log"
+    "roles/logging.viewer"                       = "the smoke test reads what the dispatcher logged"
     "roles/monitoring.alertPolicyEditor"         = "alerts"
     "roles/monitoring.dashboardEditor"           = "the dashboard"
     "roles/monitoring.notificationChannelEditor" = "who gets mails"

@@ -1,3 +1,9 @@
+locals {
+  # Not every region takes new projects: https://cloud.google.com/build/docs/locations#restricted_regions_for_some_projects
+  build_regions = ["asia-east1", "australia-southeast1", "europe-west1", "southamerica-east1", "us-central1", "us-west2"]
+  build_region  = contains(local.build_regions, var.region) ? var.region : "us-central1"
+}
+
 # Cloud Build listens to GitHub through a connection of its second generation.
 resource "google_secret_manager_secret_iam_member" "token" {
   count = var.github == null ? 0 : 1
@@ -12,7 +18,7 @@ resource "google_cloudbuildv2_connection" "github" {
   count = var.github == null ? 0 : 1
 
   project  = var.project
-  location = var.region
+  location = local.build_region
   name     = "${var.name}-github"
 
   github_config {
@@ -30,7 +36,7 @@ resource "google_cloudbuildv2_repository" "source" {
   count = var.github == null ? 0 : 1
 
   project           = var.project
-  location          = var.region
+  location          = local.build_region
   name              = var.github.repository
   parent_connection = google_cloudbuildv2_connection.github[0].name
   remote_uri        = "https://github.com/${var.github.owner}/${var.github.repository}.git"
@@ -40,7 +46,7 @@ resource "google_cloudbuild_trigger" "deploy" {
   for_each = var.github == null ? {} : var.environments
 
   project         = var.project
-  location        = var.region
+  location        = local.build_region
   name            = "${var.name}-${each.key}"
   description     = "Deploys to ${each.key}"
   service_account = "projects/${var.project}/serviceAccounts/${var.deployer_email}"

@@ -27,14 +27,14 @@ resource "google_compute_global_address" "services" {
   prefix_length = var.services_prefix_length
 }
 
-# Cloud SQL keeps its end of the connection for days after an instance is gone, and a network with a peering cannot be
-# deleted: REMOVE_PEERING cuts ours, so that `destroy` leaves nothing behind.
+# Cloud SQL keeps its end of the connection for days after an instance is gone, and refuses to end it until then. A destroy
+# leaves it, and `make destroy` cuts our end, without which the network could not be deleted.
 # What Google then still remembers of it makes a second deployment under the same name fail, unless it may update it.
 resource "google_service_networking_connection" "services" {
   network                 = google_compute_network.this.id
   service                 = "servicenetworking.googleapis.com"
   reserved_peering_ranges = [google_compute_global_address.services.name]
-  deletion_policy         = "REMOVE_PEERING"
+  deletion_policy         = "ABANDON"
   update_on_creation_fail = true
 }
 

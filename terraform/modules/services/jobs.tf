@@ -11,11 +11,12 @@ locals {
       secrets  = {}
     }
     pipelines = {
-      account  = var.emails.worker
-      image    = var.images.worker
-      command  = null # the image's own, which takes these words
-      args     = ["pipelines", "sync"]
-      settings = var.settings.pipelines
+      account = var.emails.worker
+      image   = var.images.worker
+      command = null # the image's own, which takes these words
+      args    = ["pipelines", "sync"]
+      # A new instance may take a minute to have its way into the VPC.
+      settings = merge({ SPOTMILL_DATABASE_TIMEOUT_SECONDS = "120" }, var.settings.pipelines)
       secrets  = local.secrets.worker
     }
   }
@@ -37,7 +38,7 @@ resource "google_cloud_run_v2_job" "this" {
     template {
       service_account       = each.value.account
       execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
-      max_retries           = 1 # both are safe to run twice
+      max_retries           = 3 # both are safe to run twice
       timeout               = "3600s"
 
       vpc_access {

@@ -131,7 +131,10 @@ resource "google_compute_region_instance_group_manager" "workers" {
     minimal_action                 = "REPLACE"
     most_disruptive_allowed_action = "REPLACE"
     replacement_method             = "SUBSTITUTE"
-    instance_redistribution_type   = "NONE" # moving a VM to another zone for balance would end its jobs
+    # The provider sends 0 for both where neither is set, and Google refuses that; 0, or no fewer than the region has zones.
+    max_surge_fixed              = 0
+    max_unavailable_fixed        = 10
+    instance_redistribution_type = "NONE" # moving a VM to another zone for balance would end its jobs
   }
 
   # No health check: systemd restarts a worker that ends, and the dispatcher deletes a VM that falls silent.

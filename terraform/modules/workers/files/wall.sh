@@ -9,7 +9,8 @@ set -euo pipefail
 
 for tables in iptables ip6tables; do
   rule=(OUTPUT -m owner --uid-owner "$CHILD_UID" -j REJECT)
-  "$tables" -w -C "${rule[@]}" 2>/dev/null || "$tables" -w -I "${rule[@]}"
+  # Where the kernel has no REJECT, silence does as well.
+  "$tables" -w -C "${rule[@]}" 2>/dev/null || "$tables" -w -I "${rule[@]}" || "$tables" -w -I "${rule[@]/REJECT/DROP}"
 done
 # A kernel without them has no such file.
 if [[ -e /proc/sys/user/max_user_namespaces ]]; then
