@@ -47,9 +47,12 @@ def test_thresholds(plan: Planner) -> None:
 
 
 def test_nobody_named(plan: Planner) -> None:
-    """Without channels the billing account's own administrators get the mails."""
-    for budget in budgets(plan("modules/budget", **(GIVEN | {"channels": []}))).values():
-        assert budget["all_updates_rule"][0]["disable_default_iam_recipients"] is False
+    """Without channels the billing account's own administrators get the mails, and a rule that tells nobody is not made."""
+    planned = budgets(plan("modules/budget", **(GIVEN | {"channels": []})))
+    assert planned["spotmill-project"]["all_updates_rule"] == []
+    (rule,) = planned["spotmill-workers"]["all_updates_rule"]
+    assert rule["disable_default_iam_recipients"] is False
+    assert not rule["monitoring_notification_channels"]
 
 
 def test_the_workers_budget_stops_the_fleet(plan: Planner) -> None:

@@ -17,8 +17,8 @@ run "both" {
   }
 
   assert {
-    condition     = google_billing_budget.this["project"].all_updates_rule[0].pubsub_topic == null
-    error_message = "The project's budget would stop the fleet."
+    condition     = length(google_billing_budget.this["project"].all_updates_rule) == 0
+    error_message = "The project's budget has a rule that tells nobody, which Google forgets."
   }
 
   assert {
@@ -29,6 +29,19 @@ run "both" {
   assert {
     condition     = google_billing_budget.this["workers"].budget_filter[0].labels == tomap({ spotmill-part = "worker" })
     error_message = "The workers' budget counts what are no workers."
+  }
+}
+
+run "channels" {
+  command = plan
+
+  variables {
+    channels = ["projects/mill/notificationChannels/1"]
+  }
+
+  assert {
+    condition     = google_billing_budget.this["project"].all_updates_rule[0].pubsub_topic == null
+    error_message = "The project's budget would stop the fleet."
   }
 }
 
