@@ -57,8 +57,8 @@ chromium:
 
 # Into a Google Cloud project, and away again: docs/deploy.md. Nothing is installed for it but gcloud and terraform.
 PROJECT ?=
-REGION  ?= us-central1
-DEPLOY   = $(PYTHON) -m deploy $(1) --project "$(or $(PROJECT),$(error PROJECT=… is missing))" --region $(REGION) $(ARGS)
+REGION  ?=
+DEPLOY   = $(PYTHON) -m deploy $(1) --project "$(or $(PROJECT),$(error PROJECT=… is missing))" $(if $(REGION),--region $(REGION)) $(ARGS)
 .PHONY: deploy destroy smoke logs open cost
 deploy:
 	@$(call DEPLOY,deploy)

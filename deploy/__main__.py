@@ -1,19 +1,24 @@
-"""``python -m deploy deploy|destroy|images|smoke|logs|open --project P``; the Makefile calls it."""
+"""``python -m deploy deploy|destroy|smoke|logs|open --project P``; the Makefile calls it."""
 
 import argparse
-import subprocess
+import json
+import re
 import sys
 import time
 import webbrowser
 
 from deploy import project
-from deploy.images import build, digests, recall, remember
-from deploy.programs import DeployError, FailedError, ask, gcloud, say
+from deploy.images import build, digests, recall, remember, version
+from deploy.programs import DeployError, FailedError, ask, gcloud, heed_signals, say
 from deploy.release import is_stopped, release
 from deploy.smoke import smoke
-from deploy.target import Target
+from deploy.target import FREE_REGIONS, Target, region_in, variables_of
 from deploy.teardown import destroy
 from deploy.terraform import Terraform
+
+_REGION = "us-central1"
+#: Lines of the log that are shown at most.
+_LOG_LINES = 1000
 
 
 def _deploy(target: Target, arguments: argparse.Namespace) -> None:
@@ -21,14 +26,7 @@ def _deploy(target: Target, arguments: argparse.Namespace) -> None:
     terraform = Terraform(target)
     say(f"Terraform {terraform.check_version()}")
     if arguments.version is None:
-        account = project.check_sign_in(target)
-        say(f"As {account}, into {target.project}, {target.region}")
-        if project.write_variables(target, account):
-            say(f"Wrote {target.variables}: who may do what. Change it and deploy again as you like.")
-        say("APIs, agents, the state's bucket")
-        project.enable_apis(target)
-        project.make_agents(target)
-        project.make_state_bucket(target)
+        _prepare(target, arguments)
     elif not target.variables.exists():
         raise DeployError(f"{target.variables} is not in the repository: commit the file that `make deploy` wrote.")
     terraform.init()
@@ -43,21 +41,46 @@ def _deploy(target: Target, arguments: argparse.Namespace) -> None:
     say(f"Deployed in {(time.monotonic() - began) / 60:.0f} min: {outputs['web_url']}")
 
 
+def _prepare(target: Target, arguments: argparse.Namespace) -> None:
+    """Check everything that can be checked, and make what must be there before Terraform."""
+    if target.region not in FREE_REGIONS and not (target.variables.exists() or arguments.any_region):
+        raise DeployError(
+            f"{target.region} has no free tier; {', '.join(FREE_REGIONS)} have. With ARGS=--any-region it is taken."
+        )
+    account = project.check_sign_in(target)
+    say(f"As {account}, into {target.project}, {target.region}")
+    if arguments.build:
+        version()  # fails here where it would later
+    say("APIs, agents, the state's bucket")
+    project.enable_apis(target)
+    project.make_agents(target)
+    project.make_state_bucket(target)
+    project.settle_variables(target, account)
+
+
 def _images(target: Target, terraform: Terraform, arguments: argparse.Namespace) -> dict[str, str]:
+    gpu = arguments.gpu or bool(re.search(r"\bgpu\s*=\s*\{", target.variables.read_text(encoding="utf-8")))
     if arguments.version is not None:
-        return digests(target, arguments.version, gpu=arguments.gpu)
+        return digests(target, arguments.version, gpu=gpu)
     if not arguments.build:
-        return recall(target)
+        images = recall(target)
+        if images is None:
+            raise DeployError(f"Nothing was deployed to {target.project} yet: leave --no-build out.")
+        return images
     say("The repository for images, and the account that builds them")
     terraform.apply(None, only=["module.delivery"])
     say("Images")
-    return build(target, gpu=arguments.gpu)
+    return build(target, gpu=gpu)
 
 
 def _destroy(target: Target, arguments: argparse.Namespace) -> None:
     if not arguments.yes:
         say(f"This deletes all of {target.name} in {target.project}: uploads, results, the database and its backups.")
-        if input("Type the project's id to go on: ").strip() != target.project:
+        try:
+            answer = input("Type the project's id to go on: ")
+        except EOFError:
+            answer = ""
+        if answer.strip() != target.project:
             raise DeployError("Nothing was deleted.")
     project.check_sign_in(target)
     destroy(target, Terraform(target))
@@ -70,24 +93,32 @@ def _smoke(target: Target, _arguments: argparse.Namespace) -> None:
 
 
 def _logs(target: Target, arguments: argparse.Namespace) -> None:
-    """Show the log of a job from its event to its result, or of everything."""
+    """Show the log of a job from its event to its result, or of everything; the newest lines, oldest first."""
+    if arguments.job and not re.fullmatch(r"[0-9a-f-]{1,36}", arguments.job):
+        raise DeployError(f"JOB is the id of a job, not {arguments.job!r}")
     query = f'labels.job="{arguments.job}"' if arguments.job else 'jsonPayload.process:* severity>="INFO"'
     fields = "severity,jsonPayload.process,jsonPayload.message,jsonPayload.job,jsonPayload.error"
-    line = f"value(timestamp.date('%H:%M:%S'),{fields})"
-    command = gcloud(
-        "logging", "read", query, f"--project={target.project}", f"--freshness={arguments.since}", "--order=asc",
-        f"--format={line}", "--limit=1000",
-    )  # fmt: skip
-    sys.exit(subprocess.run(command, check=False).returncode)
+    lines = ask(
+        gcloud(
+            "logging", "read", query, f"--project={target.project}", f"--freshness={arguments.since}", "--order=desc",
+            f"--format=value(timestamp.date('%H:%M:%S'),{fields})", f"--limit={_LOG_LINES}",
+        )
+    ).splitlines()  # fmt: skip
+    if len(lines) >= _LOG_LINES:
+        say(f"(the newest {_LOG_LINES} lines; --since says how far back)")
+    say("\n".join(reversed(lines)) or "Nothing was logged.")
 
 
 def _open(target: Target, _arguments: argparse.Namespace) -> None:
-    url = ask(
+    """Open the pages where they say they are, which may be a domain of their own."""
+    described = ask(
         gcloud(
             "run", "services", "describe", f"{target.name}-web", f"--project={target.project}",
-            f"--region={target.region}", "--format=value(status.url)",
+            f"--region={target.region}", "--format=json",
         )
     )  # fmt: skip
+    [container, *_] = json.loads(described)["spec"]["template"]["spec"]["containers"]
+    url = next(one["value"] for one in container["env"] if one["name"] == "SPOTMILL_WEB_URL")
     say(url)
     webbrowser.open(url)
 
@@ -95,7 +126,7 @@ def _open(target: Target, _arguments: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--project", required=True, help="project id")
-    common.add_argument("--region", default="us-central1")
+    common.add_argument("--region", help=f"where it is; as its variables say, else {_REGION}")
     common.add_argument("--name", default="spotmill", help="prefix of all names, for a second one in a project")
     common.add_argument("--environment", default="prod")
     common.add_argument("--state-bucket", help="bucket of Terraform's state (PROJECT-NAME-terraform)")
@@ -106,7 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     one = verbs.add_parser("deploy", parents=[common], help="build, migrate, apply, prove")
     one.add_argument("--no-build", dest="build", action="store_false", help="the images that run already")
     one.add_argument("--version", help="images that are built already, by their tag (as Cloud Build does)")
-    one.add_argument("--gpu", action="store_true", help="with the image for VMs with GPUs")
+    one.add_argument("--gpu", action="store_true", help="with the image for VMs with GPUs, if no variable asks for it")
+    one.add_argument("--any-region", action="store_true", help="a first deployment where there is no free tier")
     one.set_defaults(do=_deploy)
 
     one = verbs.add_parser("destroy", parents=[common], help="delete everything")
@@ -126,21 +158,34 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _target(arguments: argparse.Namespace) -> Target:
+    """Read what is meant.
+
+    Raises:
+        ValueError: it cannot be, or is somewhere else.
+    """
+    there = region_in(variables_of(arguments.project, arguments.name))
+    if arguments.region and there and arguments.region != there:
+        raise ValueError(
+            f"{arguments.project} is in {there}, as its variables say, and cannot move to {arguments.region}."
+        )
+    return Target(
+        arguments.project,
+        arguments.region or there or _REGION,
+        arguments.name,
+        arguments.environment,
+        arguments.state_bucket,
+        arguments.repository,
+    )
+
+
 def main(argv: list[str] | None = None) -> int:
     """Do what is asked; return the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        target = Target(
-            arguments.project,
-            arguments.region,
-            arguments.name,
-            arguments.environment,
-            arguments.state_bucket,
-            arguments.repository,
-        )
-        arguments.do(target, arguments)
+        arguments.do(_target(arguments), arguments)
     except (DeployError, ValueError) as error:
-        if isinstance(error, FailedError) and error.output.strip():
+        if isinstance(error, FailedError) and not error.shown:
             say(error.output.strip()[-2000:])
         say(str(error))
         return 1
@@ -151,4 +196,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    heed_signals()
     sys.exit(main())

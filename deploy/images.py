@@ -1,13 +1,13 @@
 """Images: built by Cloud Build as cloudbuild.yaml says, run by digest, and noted beside Terraform's state."""
 
 import json
-import subprocess
+import re
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.programs import DeployError, FailedError, ask, gcloud, pause, run, say
+from deploy.programs import DeployError, FailedError, ask, gcloud, need, pause, run, say
 from deploy.target import ROOT, Target
 
 #: By the names that Terraform's variable ``images`` has for them.
@@ -19,18 +19,21 @@ _EARLY_SECONDS = 120
 
 
 def version() -> str:
-    """Return the tag of what is built: the commit, or that and what was changed since, by its content."""
-    commit = ask(["git", "-C", str(ROOT), "rev-parse", "HEAD"])
-    changes = (
-        subprocess.run(["git", "-C", str(ROOT), "diff", "HEAD", "--", "."], capture_output=True, check=True).stdout
-        + ask(["git", "-C", str(ROOT), "ls-files", "--others", "--exclude-standard"]).encode()
-    )
-    if not changes.strip():
-        return commit
-    hashed = subprocess.run(
-        ["git", "-C", str(ROOT), "hash-object", "--stdin"], input=changes, capture_output=True, check=True
-    ).stdout.decode()
-    return f"{commit[:20]}-{hashed[:12]}"
+    """Return the tag of what is built: the hash of all that goes into images, committed or not.
+
+    Raises:
+        DeployError: this is no git checkout.
+    """
+    need("git", "It tells which images are built already.")
+    wanted = [line[1:] for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] == "!"]
+    paths = [*(path for path in wanted if not path.startswith("images/")), "images"]
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        try:
+            ask(["git", "add", "--all", "--", *paths], cwd=ROOT, environment=index)
+            return ask(["git", "write-tree"], cwd=ROOT, environment=index)
+        except FailedError as error:
+            raise DeployError(f"{ROOT} is no git checkout: {error.output.strip()}") from None
 
 
 def build(target: Target, *, gpu: bool) -> dict[str, str]:
@@ -94,25 +97,28 @@ def remember(target: Target, images: dict[str, str]) -> None:
     """Note which images run, and tag them, so that no clean-up deletes what is deployed."""
     for image in images.values():
         name = image.partition("@")[0]
-        run(gcloud("artifacts", "docker", "tags", "add", image, f"{name}:{target.environment}"))
+        run(gcloud("artifacts", "docker", "tags", "add", image, f"{name}:deployed-{target.environment}"))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "images.json"
         file.write_text(json.dumps(images, indent=1), encoding="utf-8")
-        run(gcloud("storage", "cp", str(file), _note(target)))
+        run(gcloud("storage", "cp", str(file), target.note("images.json")))
 
 
-def recall(target: Target) -> dict[str, str]:
-    """Return the images that run.
+def recall(target: Target) -> dict[str, str] | None:
+    """Return the images that run; None if nothing was deployed yet.
 
     Raises:
-        DeployError: nothing was deployed yet.
+        FailedError: the note cannot be read.
     """
+    text = read_note(target, "images.json")
+    return None if text is None else json.loads(text)
+
+
+def read_note(target: Target, name: str) -> str | None:
+    """Return what was noted beside Terraform's state; None if nothing was."""
     try:
-        found: dict[str, str] = json.loads(ask(gcloud("storage", "cat", _note(target))))
-    except FailedError:
-        raise DeployError(f"{_note(target)} is not there: nothing was deployed to {target.project} yet.") from None
-    return found
-
-
-def _note(target: Target) -> str:
-    return f"gs://{target.state_bucket}/{target.name}/images.json"
+        return ask(gcloud("storage", "cat", target.note(name)))
+    except FailedError as error:
+        if re.search(r"404|not found|matched no objects|does not exist", error.output, re.IGNORECASE):
+            return None
+        raise

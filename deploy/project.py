@@ -1,10 +1,14 @@
 """What must be there before Terraform can begin: a project with billing, a few APIs, agents, the state's bucket."""
 
 import json
+import re
 
+from deploy.images import read_note, recall
 from deploy.programs import PAUSES, DeployError, FailedError, ask, gcloud, pause, run, say
-from deploy.target import Target
+from deploy.target import FREE_REGIONS, Target
 
+#: What the last deployment was made with, noted beside the state.
+_VARIABLES = "variables.tfvars"
 #: Terraform enables the rest.
 _APIS = (
     "artifactregistry",
@@ -22,6 +26,9 @@ _APIS = (
 #: Google makes these accounts on first use, which is too late for the grants that name them.
 _AGENTS = ("eventarc", "iap", "pubsub", "run")
 
+#: What an API answers that was enabled a moment ago.
+_NOT_YET = r"PERMISSION_DENIED|SERVICE_DISABLED|has not been used|not enabled|UNAVAILABLE|\b503\b"
+
 
 def check_sign_in(target: Target) -> str:
     """Return the e-mail that gcloud is signed in with.
@@ -29,14 +36,15 @@ def check_sign_in(target: Target) -> str:
     Raises:
         DeployError: it is not, or the project is not to be seen, or has no billing.
     """
-    account = ask(gcloud("auth", "list", "--filter=status:ACTIVE", "--format=value(account)"))
+    signed_in = ask(gcloud("auth", "list", "--filter=status:ACTIVE", "--format=value(account)"))
+    account = signed_in.partition("\n")[0]
     if not account:
         raise DeployError("gcloud is not signed in: run `gcloud auth login`.")
     try:
         ask(gcloud("projects", "describe", target.project, "--format=value(projectNumber)"))
     except FailedError as error:
         raise DeployError(
-            f"{account} cannot see the project {target.project}: {error.output.strip().splitlines()[-1]}"
+            f"{account} cannot see the project {target.project}: {error.output.strip() or error}"
         ) from None
     if not billing_account(target):
         raise DeployError(
@@ -69,8 +77,8 @@ def make_agents(target: Target) -> None:
                         f"--service={name}.googleapis.com", f"--project={target.project}",
                     )
                 )  # fmt: skip
-            except FailedError:
-                if seconds is None:
+            except FailedError as error:
+                if seconds is None or not re.search(_NOT_YET, error.output):
                     raise
                 say(f"  The API has just been enabled; trying again in {seconds} s.")
                 pause(seconds)
@@ -90,21 +98,49 @@ def make_state_bucket(target: Target) -> None:
                 "--uniform-bucket-level-access", "--public-access-prevention",
             )
         )  # fmt: skip
-        run(gcloud("storage", "buckets", "update", bucket, "--versioning"))
+    run(gcloud("storage", "buckets", "update", bucket, "--versioning"))
 
 
-def write_variables(target: Target, account: str) -> bool:
-    """Write a file of variables for a project that has none; return whether it was written."""
-    if target.variables.exists():
-        return False
-    kind = "serviceAccount" if account.endswith(".gserviceaccount.com") else "user"
-    target.variables.parent.mkdir(parents=True, exist_ok=True)
-    admins = [] if kind == "serviceAccount" else [account]
-    target.variables.write_text(
-        f"""# Who may open the pages (user:…, group:… or domain:…), who of them sees everybody's jobs, who gets mails.
-people              = {json.dumps([f"{kind}:{account}"])}
-admins              = {json.dumps(admins)}
-notification_emails = {json.dumps(admins)}
+def settle_variables(target: Target, account: str) -> None:
+    """See that there is a file of variables: this checkout's, the one last deployed, or, the first time, a new one.
+
+    Raises:
+        DeployError: something runs already, and nobody knows with which.
+    """
+    file = target.variables
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if (text := read_note(target, _VARIABLES)) is not None:
+            file.write_text(text + "\n", encoding="utf-8")
+            say(f"Fetched {file} from the last deployment.")
+        elif recall(target) is not None:
+            raise DeployError(f"{file} is missing, and something is deployed already: bring it here, or write it anew.")
+        else:
+            file.write_text(_first_variables(target, account), encoding="utf-8")
+            say(f"Wrote {file}: who may do what. Change it and deploy again as you like.")
+    run(gcloud("storage", "cp", str(file), target.note(_VARIABLES)))
+
+
+def fetch_variables(target: Target) -> bool:
+    """Have the variables of the last deployment, if this checkout has none; tell whether there are any."""
+    if not target.variables.exists() and (text := read_note(target, _VARIABLES)) is not None:
+        target.variables.parent.mkdir(parents=True, exist_ok=True)
+        target.variables.write_text(text + "\n", encoding="utf-8")
+    return target.variables.exists()
+
+
+def _first_variables(target: Target, account: str) -> str:
+    # A service account opens no pages.
+    person = not account.endswith(".gserviceaccount.com")
+    emails = json.dumps([account] if person else [])
+    anywhere = "" if target.region in FREE_REGIONS else "allow_any_region = true\n"
+    return f"""# Everything is there. It cannot be moved.
+region = "{target.region}"
+{anywhere}
+# Who may open the pages (user:…, group:… or domain:…), who of them sees everybody's jobs, who gets mails.
+people              = {json.dumps([f"user:{account}"] if person else [])}
+admins              = {emails}
+notification_emails = {emails}
 
 # Limits in the account's currency a month; see `make cost`.
 budget = {{ billing_account = "{billing_account(target)}" }}
@@ -113,7 +149,4 @@ budget = {{ billing_account = "{billing_account(target)}" }}
 # workers  = {{ max = 4, machine_types = ["e2-standard-4", "n2d-standard-4"] }}
 # database = {{ tier = "db-g1-small" }}
 # budget   = {{ billing_account = "…", project_amount = 20, workers_amount = 10 }}
-""",
-        encoding="utf-8",
-    )
-    return True
+"""

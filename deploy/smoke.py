@@ -41,6 +41,8 @@ def smoke(target: Target, outputs: Mapping[str, Any]) -> None:
     Raises:
         DeployError: something is not as it must be.
     """
+    if "web_url" not in outputs:
+        raise DeployError(f"Nothing is deployed in {target.project} under the name {target.name}.")
     _shut_to_strangers(target, outputs)
     _becomes_a_job(target, outputs)
 
@@ -77,6 +79,7 @@ def _becomes_a_job(target: Target, outputs: Mapping[str, Any]) -> None:
         for look in range(_LOOKS):
             if look % _LOOKS_FOR_ONE == 0:
                 uri = f"gs://{outputs['upload_bucket']}/smoke/{secrets.token_hex(8)}.gif"
+                uris[uri] = ""  # to be deleted whatever comes
                 uris[uri] = _put(uri)
             if job := _job_of(target, outputs, list(uris.values())):
                 say(f"  An object became a job ({job})")

@@ -16,6 +16,22 @@ BUILD_REGIONS = (
 )
 
 
+#: Regions in which Google has a free tier of Cloud Storage.
+FREE_REGIONS = ("us-central1", "us-east1", "us-west1")
+
+
+def variables_of(project: str, name: str) -> Path:
+    """Return the file of Terraform variables that a person keeps for a project."""
+    return ROOT / "deploy" / "projects" / (f"{project}.tfvars" if name == "spotmill" else f"{project}-{name}.tfvars")
+
+
+def region_in(file: Path) -> str | None:
+    """Return the region that a file of variables names."""
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    found = re.search(r'^\s*region\s*=\s*"([^"]+)"', text, re.MULTILINE)
+    return found[1] if found else None
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One Spotmill in one project. Names follow from these by the same rules as in terraform/."""
@@ -37,8 +53,8 @@ class Target:
             raise ValueError(f"PROJECT is a project id such as my-media-mill, not {self.project!r}")
         if not re.fullmatch(r"[a-z]+-[a-z]+[0-9]+", self.region):
             raise ValueError(f"REGION is a region such as us-central1, not {self.region!r}")
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,18}[a-z0-9]", self.name):
-            raise ValueError(f"NAME has 2 to 20 lower-case letters, digits and hyphens, not {self.name!r}")
+        if not re.fullmatch(r"[a-z][a-z0-9-]{0,15}[a-z0-9]", self.name):
+            raise ValueError(f"NAME has 2 to 17 lower-case letters, digits and hyphens, not {self.name!r}")
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", self.environment):
             raise ValueError(f"ENVIRONMENT is a word such as prod or staging, not {self.environment!r}")
 
@@ -46,6 +62,10 @@ class Target:
     def state_bucket(self) -> str:
         """Bucket of Terraform's state and of the note which images run."""
         return self.state or f"{self.project}-{self.name}-terraform"
+
+    def note(self, name: str) -> str:
+        """Where something about this deployment is noted, beside its state."""
+        return f"gs://{self.state_bucket}/{self.name}/{name}"
 
     @property
     def deployer(self) -> str:
@@ -68,4 +88,4 @@ class Target:
     @property
     def variables(self) -> Path:
         """File of Terraform variables that a person keeps for this project."""
-        return ROOT / "deploy" / "projects" / f"{self.project}.tfvars"
+        return variables_of(self.project, self.name)

@@ -3,7 +3,8 @@
 from typing import Any
 
 from deploy.images import recall
-from deploy.programs import DeployError, FailedError, ask, gcloud, run, say
+from deploy.programs import FailedError, gcloud, run, say
+from deploy.project import fetch_variables
 from deploy.target import Target
 from deploy.terraform import Terraform
 
@@ -13,20 +14,19 @@ _NONE = dict.fromkeys(("web", "dispatcher", "worker", "worker_gpu"), f"none-dock
 
 def destroy(target: Target, terraform: Terraform) -> None:
     """Delete everything that a deployment made, with all uploads, results and the database."""
-    try:
-        images = recall(target)
-    except DeployError:
-        images = _NONE
+    images = recall(target) or _NONE
     terraform.init()
     say("Opening what is protected against deletion")
     protected: dict[str, Any] = {"force_destroy": True, "unprotected": True}
+    if not fetch_variables(target):
+        protected["people"] = []
     terraform.apply(images, only=["module.database", "module.storage"], **protected)
     say("Deleting")
     terraform.destroy(images, only=["module.database"], **protected)
     _cut_peering(target)
     terraform.destroy(images, **protected)
     run(gcloud("storage", "rm", "--recursive", f"gs://{target.state_bucket}"))
-    _report(target)
+    say("Gone. Enabled APIs stay enabled, and cost nothing; so do logs until their retention is over (30 days).")
 
 
 def _cut_peering(target: Target) -> None:
@@ -40,20 +40,3 @@ def _cut_peering(target: Target) -> None:
         )  # fmt: skip
     except FailedError:
         say("  The network has no peering any more.")
-
-
-def _report(target: Target) -> None:
-    """Say what Google keeps all the same."""
-    try:
-        left = ask(
-            gcloud(
-                "asset", "search-all-resources", f"--scope=projects/{target.project}", f"--query=name:{target.name}",
-                "--format=value(name)",
-            )
-        )  # fmt: skip
-    except FailedError:
-        left = ""
-    say("Gone. Enabled APIs stay enabled, and cost nothing; so do logs until their retention is over (30 days).")
-    if left:
-        say("The project's inventory still lists these; it is some minutes behind:")
-        say("\n".join(f"  {name}" for name in left.splitlines()))

@@ -124,4 +124,10 @@ class Terraform:
 
     def _environment(self) -> dict[str, str]:
         token = ask(gcloud("auth", "print-access-token"))
-        return {"GOOGLE_OAUTH_ACCESS_TOKEN": token, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
+        return {
+            "GOOGLE_OAUTH_ACCESS_TOKEN": token,
+            # Of its own for each deployment, or one would write into the other's state.
+            "TF_DATA_DIR": f".terraform/{self._target.project}-{self._target.name}",
+            "TF_IN_AUTOMATION": "1",
+            "TF_INPUT": "0",
+        }

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from deploy.target import Target
 from tests.deploy.programs import DIGEST, StandIns
 
 SUBSCRIPTIONS = {"upload-finalized": "eventarc-1", "tick": "eventarc-2"}
@@ -62,7 +61,7 @@ def cloud(tmp_path: Path, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> Stan
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SPOTMILL_DEPLOY_PAUSE", "0")
     monkeypatch.delenv("SPOTMILL_TERRAFORM", raising=False)
-    monkeypatch.setattr(Target, "variables", property(lambda t: tmp_path / "projects" / f"{t.project}.tfvars"))
+    monkeypatch.setattr("deploy.target.ROOT", tmp_path)
     outputs = {
         "web_url": f"{doors.url}/web",
         "upload_bucket": "my-mill-spotmill-uploads",
@@ -76,10 +75,22 @@ def cloud(tmp_path: Path, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> Stan
     made.fail("^gcloud storage buckets describe", "not found: 404")
     made.answer("^gcloud sql instances describe", "ALWAYS\n")
     made.answer("^gcloud artifacts docker images describe", DIGEST + "\n")
-    made.answer("^gcloud storage cat", json.dumps({"web": f"w@{DIGEST}", "dispatcher": "d", "worker": "k"}))
+    made.fail("^gcloud storage cat", "ERROR: The following URLs matched no objects or files: gs://…")
     made.answer("^gcloud storage objects describe", "1700000000000001\n")
     made.answer("^gcloud run services describe", f"{doors.url}/dispatcher\n")
+    described = {"containers": [{"env": [{"name": "SPOTMILL_WEB_URL", "value": "https://mill.example.com"}]}]}
+    made.answer("^gcloud run services describe .*json", json.dumps({"spec": {"template": {"spec": described}}}))
     made.answer("^gcloud logging read", "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d\n")
     made.answer("^terraform version", json.dumps({"terraform_version": "1.13.1"}))
     made.answer("^terraform output", json.dumps({name: {"value": value} for name, value in outputs.items()}))
     return made
+
+
+def deployed(cloud: StandIns, folder: Path, variables: str = 'region = "us-central1"\n') -> None:
+    """Let something run already, whose variables are in the checkout."""
+    images = {
+        name: f"us-central1-docker.pkg.dev/my-mill/spotmill/{name}@{DIGEST}" for name in ("web", "dispatcher", "worker")
+    }
+    cloud.answer("^gcloud storage cat .*images.json", json.dumps(images))
+    (folder / "deploy" / "projects").mkdir(parents=True, exist_ok=True)
+    (folder / "deploy" / "projects" / "my-mill.tfvars").write_text(variables)

@@ -20,7 +20,8 @@ program = Path(sys.argv[0]).name
 call = " ".join([program, *sys.argv[1:]])
 token = os.environ.get("GOOGLE_OAUTH_ACCESS_TOKEN", "")
 with (folder / "calls").open("a") as calls:
-    calls.write(json.dumps({{"call": call, "argv": [program, *sys.argv[1:]], "token": token}}) + "\\n")
+    said = {{"call": call, "argv": [program, *sys.argv[1:]], "token": token}}
+    calls.write(json.dumps(said | {{"data_dir": os.environ.get("TF_DATA_DIR", "")}}) + "\\n")
 for rule in json.loads((folder / "rules.json").read_text()):
     if not re.search(rule["when"], call):
         continue
@@ -37,11 +38,12 @@ for rule in json.loads((folder / "rules.json").read_text()):
 
 @dataclass(frozen=True)
 class Call:
-    """One call: all of it in one line, word by word, and the token that it had."""
+    """One call: all of it in one line, word by word, the token that it had, and Terraform's working directory."""
 
     text: str
     argv: list[str]
     token: str
+    data_dir: str
 
 
 class StandIns:
@@ -77,7 +79,7 @@ class StandIns:
         """What was asked, in order."""
         file = self.folder / "calls"
         said = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-        return [Call(c["call"], c["argv"], c["token"]) for c in said if re.search(pattern, c["call"])]
+        return [Call(c["call"], c["argv"], c["token"], c["data_dir"]) for c in said if re.search(pattern, c["call"])]
 
     def _write(self) -> None:
         (self.folder / "rules.json").write_text(json.dumps(self._rules))

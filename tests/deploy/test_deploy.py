@@ -1,5 +1,9 @@
 """``make deploy`` and ``make destroy``, and when Google is not ready yet: against stand-ins that note each call."""
 
+import io
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +12,8 @@ from deploy.__main__ import main
 from deploy.programs import PAUSES
 from deploy.target import BUILD_REGIONS, ROOT
 from deploy.terraform import healing
-from tests.deploy.conftest import Doors
+from tests.cloud import wait_for
+from tests.deploy.conftest import Doors, deployed
 from tests.deploy.programs import DIGEST, StandIns
 
 PROJECT = ("--project", "my-mill")
@@ -29,6 +34,7 @@ def test_a_first_deployment_goes_in_this_order(cloud: StandIns) -> None:
         "gcloud services enable .*eventarc.googleapis.com",
         "gcloud beta services identity create --service=eventarc.googleapis.com",
         "gcloud storage buckets create gs://my-mill-spotmill-terraform",
+        "gcloud storage cp .*my-mill.tfvars gs://my-mill-spotmill-terraform/",
         "terraform init .*bucket=my-mill-spotmill-terraform",
         "terraform apply .*-target=module.delivery",
         "gcloud builds submit",
@@ -38,7 +44,7 @@ def test_a_first_deployment_goes_in_this_order(cloud: StandIns) -> None:
         "gcloud run jobs execute spotmill-pipelines .*--wait",
         "gcloud pubsub subscriptions update eventarc-1 .*--ack-deadline=600",
         "gcloud scheduler jobs run spotmill-reconcile",
-        "gcloud artifacts docker tags add .*:prod",
+        "gcloud artifacts docker tags add .*:deployed-prod",
         "gcloud storage cp .*images.json",
         "gcloud storage cp .*gs://my-mill-spotmill-uploads/smoke/",
         "gcloud logging read",
@@ -61,13 +67,76 @@ def test_what_runs_is_named_by_digest(cloud: StandIns) -> None:
 def test_the_first_deployment_writes_down_who_may_do_what(cloud: StandIns, tmp_path: Path) -> None:
     """Whoever deploys may open the pages; the file is hers from then on, and no later deployment changes it."""
     main(["deploy", *PROJECT])
-    file = tmp_path / "projects" / "my-mill.tfvars"
+    file = tmp_path / "deploy" / "projects" / "my-mill.tfvars"
     assert 'people              = ["user:ann@example.com"]' in file.read_text()
     assert 'budget = { billing_account = "012345-6789AB-CDEF01" }' in file.read_text()
     assert any(f"-var-file={file}" in call.argv for call in cloud.calls("terraform apply"))
     file.write_text('people = ["domain:example.com"]\n')
     main(["deploy", *PROJECT])
     assert file.read_text() == 'people = ["domain:example.com"]\n'
+
+
+def test_variables_that_this_checkout_lacks_are_those_last_deployed(cloud: StandIns, tmp_path: Path) -> None:
+    """A deployment from another machine, or of an older version, changes nobody's rights."""
+    cloud.answer("^gcloud storage cat .*images.json", "{}")
+    cloud.answer("^gcloud storage cat .*variables.tfvars", 'people = ["domain:example.com"]')
+    assert main(["deploy", *PROJECT]) == 0
+    file = tmp_path / "deploy" / "projects" / "my-mill.tfvars"
+    assert file.read_text() == 'people = ["domain:example.com"]\n'
+    assert cloud.calls("gcloud storage cp .*my-mill.tfvars gs://my-mill-spotmill-terraform/spotmill/variables.tfvars")
+
+
+def test_variables_that_are_lost_are_not_made_up(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where something runs and nobody knows with which, nothing is changed."""
+    cloud.answer("^gcloud storage cat .*images.json", "{}")
+    assert main(["deploy", *PROJECT]) == 1
+    assert "something is deployed already" in capsys.readouterr().out
+    assert not cloud.calls("terraform apply")
+
+
+def test_a_deployment_stays_where_it_is(cloud: StandIns, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its variables say where; without a region every command goes there, and another region is refused."""
+    assert main(["deploy", *PROJECT, "--region", "us-east1"]) == 0
+    count = len(cloud.calls())
+    assert main(["deploy", *PROJECT, "--region", "us-west1"]) == 1
+    assert "is in us-east1" in capsys.readouterr().out
+    assert len(cloud.calls()) == count
+    deployed(cloud, tmp_path, 'region = "us-east1"\n')
+    assert main(["deploy", *PROJECT, "--no-build"]) == 0
+    assert all("region=us-east1" in call.text for call in cloud.calls("terraform apply"))
+
+
+def test_a_region_without_a_free_tier_is_asked_for(cloud: StandIns, tmp_path: Path) -> None:
+    """A first deployment elsewhere says what it costs the person to know; then the variables say so, too."""
+    assert main(["deploy", *PROJECT, "--region", "europe-west1"]) == 1
+    assert not cloud.calls("create|enable")
+    assert main(["deploy", *PROJECT, "--region", "europe-west1", "--any-region"]) == 0
+    assert "allow_any_region = true" in (tmp_path / "deploy" / "projects" / "my-mill.tfvars").read_text()
+
+
+def test_a_service_account_deploys_for_others(cloud: StandIns, tmp_path: Path) -> None:
+    """It opens no pages, so nobody may until somebody is named."""
+    cloud.answer("^gcloud auth list", "ci@my-mill.iam.gserviceaccount.com\nann@example.com\n")
+    assert main(["deploy", *PROJECT]) == 0
+    assert "people              = []" in (tmp_path / "deploy" / "projects" / "my-mill.tfvars").read_text()
+
+
+def test_a_second_mill_has_variables_and_a_place_of_its_own(cloud: StandIns, tmp_path: Path) -> None:
+    """Two deployments from one checkout share neither variables nor Terraform's working directory."""
+    main(["deploy", *PROJECT])
+    main(["deploy", *PROJECT, "--name", "second"])
+    files = {file.name for file in (tmp_path / "deploy" / "projects").iterdir()}
+    assert files == {"my-mill.tfvars", "my-mill-second.tfvars"}
+    places = {call.data_dir for call in cloud.calls("^terraform (init|apply|output)")}
+    assert places == {".terraform/my-mill-spotmill", ".terraform/my-mill-second"}
+
+
+def test_gpu_images_are_built_for_workers_that_have_them(cloud: StandIns, tmp_path: Path) -> None:
+    """The variables say so; nobody has to remember a flag."""
+    deployed(cloud, tmp_path, 'workers = { gpu = { type = "nvidia-l4" } }\n')
+    assert main(["deploy", *PROJECT]) == 0
+    assert cloud.calls("builds submit .*_GPU=yes")
+    assert cloud.calls("terraform apply .*worker_gpu")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +187,7 @@ def test_a_build_waits_for_the_grants_of_its_account(cloud: StandIns) -> None:
 @pytest.mark.parametrize(("region", "where"), [("us-east1", "us-central1"), ("europe-west1", "europe-west1")])
 def test_builds_go_where_every_project_may_build(cloud: StandIns, region: str, where: str) -> None:
     """Cloud Build refuses new projects in some regions."""
-    main(["deploy", *PROJECT, "--region", region])
+    main(["deploy", *PROJECT, "--region", region, "--any-region"])
     assert cloud.calls(f"builds submit .*--region={where}")
     terraform = (ROOT / "terraform" / "modules" / "delivery" / "trigger.tf").read_text()
     assert all(f'"{name}"' in terraform for name in BUILD_REGIONS)
@@ -148,15 +217,18 @@ def test_a_second_deployment_makes_no_second_state(cloud: StandIns) -> None:
     assert not cloud.calls("buckets create")
 
 
-def test_variables_alone_need_no_build(cloud: StandIns) -> None:
+def test_variables_alone_need_no_build(cloud: StandIns, tmp_path: Path) -> None:
     """``--no-build`` deploys the images that run already."""
+    assert main(["deploy", *PROJECT, "--no-build"]) == 1
+    deployed(cloud, tmp_path)
     assert main(["deploy", *PROJECT, "--no-build"]) == 0
     assert not cloud.calls("builds submit")
     assert all("-var=images=" in call.text for call in cloud.calls("terraform apply"))
 
 
-def test_a_stopped_database_is_left_alone(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stopped_database_is_left_alone(cloud: StandIns, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Stopping it is a deployment like any other, which runs no job and tries nothing."""
+    deployed(cloud, tmp_path)
     cloud.answer("^gcloud sql instances describe", "NEVER\n")
     assert main(["deploy", *PROJECT, "--no-build"]) == 0
     assert not cloud.calls("run jobs execute|gs://my-mill-spotmill-uploads/smoke")
@@ -167,13 +239,12 @@ def test_a_stopped_database_is_left_alone(cloud: StandIns, capsys: pytest.Captur
 def test_cloud_build_deploys_what_it_has_built(cloud: StandIns, tmp_path: Path) -> None:
     """With a version, nothing is built or enabled; without the project's variables it says what is missing."""
     assert main(["deploy", *PROJECT, "--version", "abc", "--environment", "staging"]) == 1
-    (tmp_path / "projects").mkdir()
-    (tmp_path / "projects" / "my-mill.tfvars").write_text("people = []\n")
+    deployed(cloud, tmp_path, "people = []\n")
     images = "europe-docker.pkg.dev/dev-mill/spotmill"
     assert main(["deploy", *PROJECT, "--version", "abc", "--environment", "staging", "--repository", images]) == 0
     assert not cloud.calls("builds submit|services enable")
     assert cloud.calls(f"images describe {images}/web:abc")
-    assert cloud.calls(f"tags add {images}/web@{DIGEST} {images}/web:staging")
+    assert cloud.calls(f"tags add {images}/web@{DIGEST} {images}/web:deployed-staging")
 
 
 def test_subscriptions_that_terraform_does_not_know_are_listed(cloud: StandIns) -> None:
@@ -293,18 +364,78 @@ def test_a_subnet_that_cloud_run_still_holds_is_waited_for(cloud: StandIns, caps
 
 
 def test_a_deployment_that_never_got_far_can_be_destroyed(cloud: StandIns) -> None:
-    """Without a note of images, none are needed."""
-    cloud.fail("^gcloud storage cat", "404")
+    """Without a note of images or variables, none are needed; one that cannot be read is not taken for none."""
     assert main(["destroy", *PROJECT, "--yes"]) == 0
-    assert cloud.calls("terraform destroy")
+    assert cloud.calls("terraform destroy .*-var=people=..")
+    cloud.fail("^gcloud storage cat", "ERROR: connection reset")
+    before = len(cloud.calls("terraform"))
+    assert main(["destroy", *PROJECT, "--yes"]) == 1
+    assert not cloud.calls("terraform (apply|destroy)")[before:]
 
 
-def test_logs_of_one_job(cloud: StandIns) -> None:
+def test_logs_of_one_job(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
     """A job's whole story is one query."""
-    with pytest.raises(SystemExit) as ended:
-        main(["logs", *PROJECT, "--job", "0a1b"])
-    assert ended.value.code == 0
+    cloud.answer("^gcloud logging read", "newest\noldest\n")
+    assert main(["logs", *PROJECT, "--job", "0a1b"]) == 0
     assert cloud.calls('gcloud logging read labels.job="0a1b"')
+    assert capsys.readouterr().out == "oldest\nnewest\n"
+    assert main(["logs", *PROJECT, "--job", 'x" OR "y']) == 1
+
+
+def test_the_pages_are_opened_where_they_are(
+    cloud: StandIns, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a domain of one's own, Cloud Run's address would refuse every change."""
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert main(["open", *PROJECT]) == 0
+    assert opened == ["https://mill.example.com"]
+    assert capsys.readouterr().out == "https://mill.example.com\n"
+
+
+def test_what_is_not_deployed_cannot_be_tried(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sentence, no stack."""
+    cloud.answer("^terraform output", "{}")
+    assert main(["smoke", *PROJECT]) == 1
+    assert "Nothing is deployed" in capsys.readouterr().out
+
+
+def test_nobody_there_to_ask_deletes_nothing(cloud: StandIns, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal, destroy needs --yes."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main(["destroy", *PROJECT]) == 1
+    assert not cloud.calls("terraform")
+
+
+def test_an_interruption_reaches_terraform_which_is_waited_for(cloud: StandIns, tmp_path: Path) -> None:
+    """Ctrl-C, or a lost terminal, lets Terraform write its state and take its lock away before anything ends."""
+    deployed(cloud, tmp_path)
+    program = cloud.folder / "terraform"
+    (tmp_path / "terraform").mkdir()
+    began, ended = tmp_path / "began", tmp_path / "ended"
+    program.write_text(
+        "#!/usr/bin/env bash\n"
+        'if [[ $1 == version ]]; then echo \'{"terraform_version": "1.13.1"}\'; fi\n'
+        f"if [[ $1 != apply ]]; then exit; fi\n"
+        f"trap 'for i in $(seq 3000); do echo line; done; touch {ended}; exit 1' INT\n"
+        f"touch {began}; while true; do sleep 0.05; done\n"
+    )
+    code = f"import deploy.target; from pathlib import Path; deploy.target.ROOT = Path({str(tmp_path)!r})"
+    code += "; import sys; from deploy.programs import heed_signals; from deploy.__main__ import main; heed_signals()"
+    code += "; sys.exit(main(['deploy', '--project', 'my-mill', '--no-build']))"
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        began.unlink(missing_ok=True)
+        ended.unlink(missing_ok=True)
+        process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+        try:
+            wait_for(began.exists, 60, "Terraform is at work")
+            process.send_signal(number)
+            said, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert ended.exists()
+        assert process.returncode == 130
+        assert said.count(b"line") == 3000
 
 
 def test_unknown_errors_do_not_heal() -> None:

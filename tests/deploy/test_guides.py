@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.conftest import deployed
 from tests.deploy.programs import StandIns
 
 ROOT = Path(__file__).parents[2]
@@ -34,9 +35,10 @@ def test_every_command_runs(guide: str, block: str, cloud: StandIns, tmp_path: P
     cloud.answer("^git ", "")
     copy = tmp_path / "checkout"
     copy.mkdir()
-    for name in ("Makefile", "cloudbuild.yaml", "terraform"):
+    for name in ("Makefile", ".dockerignore", "cloudbuild.yaml", "terraform"):
         (copy / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "deploy", copy / "deploy")  # where variables are written
+    deployed(cloud, copy)
     for name in ("git", "xdg-open"):
         program = cloud.folder / name
         program.write_text("#!/bin/sh\necho 0123456789abcdef0123456789abcdef01234567\n")

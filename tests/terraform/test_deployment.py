@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from deploy.__main__ import main
-from deploy.target import Target
 from tests.deploy.programs import DIGEST, StandIns
 from tests.terraform.terraform import REPOSITORY, Tree, Workspace
 
@@ -46,7 +45,7 @@ def cloud(checkout: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("SPOTMILL_TERRAFORM", str(program))
     monkeypatch.setenv("SPOTMILL_DEPLOY_PAUSE", "0")
     monkeypatch.setattr("deploy.terraform.ROOT", tmp_path)
-    monkeypatch.setattr(Target, "variables", property(lambda t: tmp_path / f"{t.project}.tfvars"))
+    monkeypatch.setattr("deploy.target.ROOT", tmp_path)
     doors = {True: (302, "https://accounts.google.com/"), False: (403, "")}
     monkeypatch.setattr("deploy.smoke.knock", lambda url: doors["spotmill-web" in url])
     made.answer("^gcloud auth list", "ann@example.com\n")
@@ -56,9 +55,7 @@ def cloud(checkout: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     made.answer("^gcloud artifacts docker images describe", DIGEST + "\n")
     made.answer("^gcloud run services describe", "https://dispatcher.example.com\n")
     made.answer("^gcloud logging read", "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d\n")
-    repository = "us-central1-docker.pkg.dev/my-mill/spotmill"
-    images = {name: f"{repository}/{name}@{DIGEST}" for name in ("web", "dispatcher", "worker")}
-    made.answer("^gcloud storage cat", json.dumps(images))
+    made.fail("^gcloud storage cat", "matched no objects")
     return made
 
 
@@ -85,6 +82,9 @@ def test_a_new_project_is_deployed_changed_and_destroyed(
     }
     assert cloud.calls("pubsub subscriptions update .*--ack-deadline=600")
     capsys.readouterr()
+    repository = "us-central1-docker.pkg.dev/my-mill/spotmill"
+    images = {name: f"{repository}/{name}@{DIGEST}" for name in ("web", "dispatcher", "worker")}
+    cloud.answer("^gcloud storage cat .*images.json", json.dumps(images))
     assert main(["deploy", *PROJECT, "--no-build"]) == 0
     assert "0 added, 0 changed, 0 destroyed" in capsys.readouterr().out
     assert main(["destroy", *PROJECT, "--yes"]) == 0, capsys.readouterr().out[-3000:]

@@ -6,8 +6,8 @@ resource "google_artifact_registry_repository" "images" {
   format        = "DOCKER"
   labels        = var.labels
 
-  # What is kept wins over what is deleted. cloudbuild.yaml tags what it deploys with the environment's name, so that no
-  # image that something runs can be too old.
+  # What is kept wins over what is deleted. A deployment tags what it runs with deployed- and the environment's name, so that
+  # no image that something runs can be too old.
   cleanup_policy_dry_run = false
 
   cleanup_policies {
@@ -25,7 +25,7 @@ resource "google_artifact_registry_repository" "images" {
 
     condition {
       tag_state    = "TAGGED"
-      tag_prefixes = sort(keys(var.environments))
+      tag_prefixes = ["deployed-"]
     }
   }
 
@@ -57,5 +57,15 @@ resource "google_artifact_registry_repository_iam_member" "reader" {
   location   = var.region
   repository = google_artifact_registry_repository.images.repository_id
   role       = "roles/artifactregistry.reader"
+  member     = each.value
+}
+
+resource "google_artifact_registry_repository_iam_member" "tagger" {
+  for_each = var.taggers
+
+  project    = var.project
+  location   = var.region
+  repository = google_artifact_registry_repository.images.repository_id
+  role       = "roles/artifactregistry.writer" # the narrowest predefined role that may tag
   member     = each.value
 }
