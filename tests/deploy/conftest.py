@@ -92,5 +92,7 @@ def deployed(cloud: StandIns, folder: Path, variables: str = 'region = "us-centr
         name: f"us-central1-docker.pkg.dev/my-mill/spotmill/{name}@{DIGEST}" for name in ("web", "dispatcher", "worker")
     }
     cloud.answer("^gcloud storage cat .*images.json", json.dumps(images))
-    (folder / "deploy" / "projects").mkdir(parents=True, exist_ok=True)
-    (folder / "deploy" / "projects" / "my-mill.tfvars").write_text(variables)
+    projects = folder / "deploy" / "projects"
+    projects.mkdir(parents=True, exist_ok=True)
+    for name in ("my-mill", "my-mill-staging", "my-mill-prod"):
+        (projects / f"{name}.tfvars").write_text(variables)
