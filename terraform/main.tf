@@ -249,6 +249,7 @@ module "delivery" {
   custom_roles     = [module.identity.roles.fleet_manager]
   service_accounts = { for process, name in module.identity.names : process => name if process != "deployer" }
   members          = merge({ worker = module.identity.members.worker }, var.image_readers)
+  taggers          = var.image_taggers
 
   depends_on = [google_project_service.this]
 }

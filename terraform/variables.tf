@@ -101,7 +101,14 @@ variable "github" {
 }
 
 variable "image_readers" {
-  description = "Members besides the workers that take images out of the repository, such as the deployer of another environment."
+  description = "Members besides the workers that take images out of the repository: workers and Cloud Run's agent of another environment."
+  type        = map(string)
+  nullable    = false
+  default     = {}
+}
+
+variable "image_taggers" {
+  description = "Deployers of other environments, as members: they take images out of the repository, and tag what they deploy."
   type        = map(string)
   nullable    = false
   default     = {}

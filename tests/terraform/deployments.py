@@ -53,7 +53,8 @@ EVERYTHING: dict[str, Any] = {
         "installation_id": 4711,
         "token_version": "projects/mill/secrets/github/versions/1",
     },
-    "image_readers": {"staging": "serviceAccount:spotmill-deployer@staging.iam.gserviceaccount.com"},
+    "image_readers": {"staging": "serviceAccount:spotmill-worker@staging.iam.gserviceaccount.com"},
+    "image_taggers": {"staging": "serviceAccount:spotmill-deployer@staging.iam.gserviceaccount.com"},
     "images": {
         name: _image(name, "europe-west1", digit)
         for name, digit in [("web", "1"), ("dispatcher", "2"), ("worker", "3"), ("worker_gpu", "4")]

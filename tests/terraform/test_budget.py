@@ -47,7 +47,7 @@ def test_thresholds(plan: Planner) -> None:
 
 
 def test_nobody_named(plan: Planner) -> None:
-    """Without channels the billing account's own administrators get the mails, and a rule that tells nobody is not made."""
+    """Without channels the billing account's own administrators get the mails; no rule is made that tells nobody."""
     planned = budgets(plan("modules/budget", **(GIVEN | {"channels": []})))
     assert planned["spotmill-project"]["all_updates_rule"] == []
     (rule,) = planned["spotmill-workers"]["all_updates_rule"]

@@ -28,6 +28,7 @@ ACCOUNTS = {
     name: f"projects/mill/serviceAccounts/spotmill-{name}@mill.iam.gserviceaccount.com" for name in ("web", "worker")
 }
 READER = "serviceAccount:spotmill-worker@mill.iam.gserviceaccount.com"
+TAGGER = "serviceAccount:spotmill-deployer@staging.iam.gserviceaccount.com"
 #: Every option, in one plan.
 FULL = GIVEN | {
     "custom_roles": [CUSTOM],
@@ -52,16 +53,15 @@ def test_clean_up(plan: Planner) -> None:
     policies = {policy["id"]: policy for policy in repository["cleanup_policies"]}
     assert {name for name, policy in policies.items() if policy["action"] == "KEEP"} == {"keep-newest", "keep-deployed"}
     assert policies["keep-newest"]["most_recent_versions"][0]["keep_count"] == 5
-    assert policies["keep-deployed"]["condition"][0]["tag_prefixes"] == ["dev", "prod", "staging"]
+    assert policies["keep-deployed"]["condition"][0]["tag_prefixes"] == ["deployed-"]
     ages = {name: policy["condition"][0]["older_than"] for name, policy in policies.items() if "delete" in name}
     assert ages == {"delete-untagged": "604800s", "delete-old": "7776000s"}
 
 
 def test_what_is_deployed_keeps_its_tag() -> None:
-    """The program that deploys tags images with the environment's name, by which the repository keeps them."""
-    source = "".join(path.read_text() for path in (REPOSITORY / "deploy").glob("*.py"))
-    assert re.search(r"add-tag|tags.*add", source)
-    assert "environment" in source
+    """The program that deploys tags images with the prefix by which the repository keeps them."""
+    source = (REPOSITORY / "deploy" / "images.py").read_text()
+    assert re.search(r'"tags", "add", .*:deployed-\{target\.environment\}"', source)
 
 
 def test_triggers(plan: Planner) -> None:
@@ -113,6 +113,17 @@ def test_readers(plan: Planner) -> None:
     assert (grant["member"], grant["role"], grant["repository"]) == (
         READER,
         "roles/artifactregistry.reader",
+        "spotmill",
+    )
+
+
+def test_taggers(plan: Planner) -> None:
+    """Other environments' deployers tag images in this one repository."""
+    planned = plan("modules/delivery", **FULL, taggers={"staging": TAGGER})
+    grant = planned.one('google_artifact_registry_repository_iam_member.tagger["staging"]')
+    assert (grant["member"], grant["role"], grant["repository"]) == (
+        TAGGER,
+        "roles/artifactregistry.writer",
         "spotmill",
     )
 

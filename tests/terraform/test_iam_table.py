@@ -6,7 +6,7 @@ from tests.terraform.grants import planned, planned_roles, written, written_role
 from tests.terraform.terraform import Plan
 
 #: The variables that make grants of their own.
-_OPTIONS = ("allowed_buckets", "github", "image_readers", "ingest_publishers", "secrets")
+_OPTIONS = ("allowed_buckets", "github", "image_readers", "image_taggers", "ingest_publishers", "secrets")
 
 
 def test_grants(smallest: Plan) -> None:

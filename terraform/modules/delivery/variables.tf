@@ -78,7 +78,7 @@ variable "labels" {
 }
 
 variable "members" {
-  description = "IAM members of those who take images out of the repository, such as the worker's VMs or another environment's deployer."
+  description = "IAM members of those who take images out of the repository, such as the worker's VMs."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -121,5 +121,12 @@ variable "state_bucket" {
   description = "Bucket of this project's Terraform state, for cloudbuild.yaml. Empty leaves the name to that."
   type        = string
   default     = ""
+  nullable    = false
+}
+
+variable "taggers" {
+  description = "IAM members of other environments' deployers, which take images out of the repository and tag what they deploy."
+  type        = map(string)
+  default     = {}
   nullable    = false
 }
