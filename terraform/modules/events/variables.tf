@@ -19,7 +19,7 @@ variable "name" {
 }
 
 variable "paused" {
-  description = "Publish no ticks: for while the database is stopped."
+  description = "Publish no ticks, and hear no events but those of the ingest topic: for while the database is stopped."
   type        = bool
   default     = false
   nullable    = false
