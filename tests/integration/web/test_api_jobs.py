@@ -196,7 +196,7 @@ def test_a_retry_survives_pubsub_being_away(web: Web, monkeypatch: pytest.Monkey
     web.fail(job, "Broken.")
     with capture_logs() as logs:
         assert ada.post(f"{API}/jobs/{job}/retry").status_code == 202
-    assert [entry["event"] for entry in logs] == ["queue.publish_failed"]
+    assert [entry["event"] for entry in logs] == ["job.retried", "queue.publish_failed"]
     assert ada.api(f"/jobs/{job}")["status"] == "queued"
     web.cloud.tick()
     with web.cloud.engine.connect() as connection:
