@@ -26,6 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
                 "CREATE ROLE \"migrator@a-project.iam\" LOGIN PASSWORD 'a-token' IN ROLE cloudsqlsuperuser",
                 f"CREATE ROLE \"{WEB}\" LOGIN PASSWORD 'a-token'",
                 'CREATE ROLE "d@a-project.iam" LOGIN',
+                'CREATE ROLE "rich@a-project.iam" LOGIN IN ROLE cloudsqlsuperuser',
                 'CREATE ROLE "w@a-project.iam" LOGIN',
                 "CREATE DATABASE spotmill OWNER cloudsqlsuperuser",
             ):
@@ -82,8 +83,6 @@ def test_the_web_user_is_bound_by_row_level_security(server: Engine, monkeypatch
 
 def test_a_user_with_the_rights_of_the_owner_is_an_error(server: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command fails, and names the user, where Cloud SQL made a process's user with every right there is."""
-    with server.connect() as connection:
-        connection.execute(text('CREATE ROLE "rich@a-project.iam" LOGIN IN ROLE cloudsqlsuperuser'))
     grants = GRANTS.replace("w@a-project.iam", "rich@a-project.iam")
     done = run(monkeypatch, server, SPOTMILL_DATABASE_OWNER="cloudsqlsuperuser", SPOTMILL_DATABASE_GRANTS=grants)
     assert done.exit_code == 1
