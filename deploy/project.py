@@ -5,7 +5,7 @@ import re
 
 from deploy.images import read_note, recall
 from deploy.programs import PAUSES, DeployError, FailedError, ask, gcloud, pause, run, say
-from deploy.target import FREE_REGIONS, Target
+from deploy.target import FREE_REGIONS, Target, region_in
 
 #: What the last deployment was made with, noted beside the state.
 _VARIABLES = "variables.tfvars"
@@ -105,28 +105,32 @@ def settle_variables(target: Target, account: str) -> None:
     """See that there is a file of variables: this checkout's, the one last deployed, or, the first time, a new one.
 
     Raises:
-        DeployError: something runs already, and nobody knows with which.
+        DeployError: something runs already, and nobody knows with which; or it runs somewhere else.
     """
     file = target.variables
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if (text := read_note(target, _VARIABLES)) is not None:
-            file.write_text(text + "\n", encoding="utf-8")
-            say(f"Fetched {file} from the last deployment.")
-        elif recall(target) is not None:
+    if not fetch_variables(target):
+        if recall(target) is not None:
             raise DeployError(f"{file} is missing, and something is deployed already: bring it here, or write it anew.")
-        else:
-            file.write_text(_first_variables(target, account), encoding="utf-8")
-            say(f"Wrote {file}: who may do what. Change it and deploy again as you like.")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_first_variables(target, account), encoding="utf-8")
+        say(f"Wrote {file}: who may do what. Change it and deploy again as you like.")
     run(gcloud("storage", "cp", str(file), target.note(_VARIABLES)))
 
 
 def fetch_variables(target: Target) -> bool:
-    """Have the variables of the last deployment, if this checkout has none; tell whether there are any."""
-    if not target.variables.exists() and (text := read_note(target, _VARIABLES)) is not None:
-        target.variables.parent.mkdir(parents=True, exist_ok=True)
-        target.variables.write_text(text + "\n", encoding="utf-8")
-    return target.variables.exists()
+    """Have the variables of the last deployment, if this checkout has none; tell whether there are any.
+
+    Raises:
+        DeployError: they say that it is in another region than the one that was taken for it without them.
+    """
+    file = target.variables
+    if not file.exists() and (text := read_note(target, _VARIABLES)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n", encoding="utf-8")
+        say(f"Fetched {file} from the last deployment.")
+        if (there := region_in(file)) not in (None, target.region):
+            raise DeployError(f"{target.project} is in {there}, not in {target.region}: run it again, without REGION.")
+    return file.exists()
 
 
 def _first_variables(target: Target, account: str) -> str:

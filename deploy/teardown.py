@@ -2,24 +2,24 @@
 
 from typing import Any
 
-from deploy.images import recall
+from deploy.images import IMAGES, recall
 from deploy.programs import FailedError, gcloud, run, say
 from deploy.project import fetch_variables
 from deploy.target import Target
 from deploy.terraform import Terraform
 
 #: Stands in for images of a deployment that never came to have any: a destroy starts none.
-_NONE = dict.fromkeys(("web", "dispatcher", "worker", "worker_gpu"), f"none-docker.pkg.dev/none/none@sha256:{'0' * 64}")
+_NONE = dict.fromkeys(IMAGES, f"none-docker.pkg.dev/none/none@sha256:{'0' * 64}")
 
 
 def destroy(target: Target, terraform: Terraform) -> None:
     """Delete everything that a deployment made, with all uploads, results and the database."""
     images = recall(target) or _NONE
-    terraform.init()
-    say("Opening what is protected against deletion")
     protected: dict[str, Any] = {"force_destroy": True, "unprotected": True}
     if not fetch_variables(target):
         protected["people"] = []
+    terraform.init()
+    say("Opening what is protected against deletion")
     terraform.apply(images, only=["module.database", "module.storage"], **protected)
     say("Deleting")
     terraform.destroy(images, only=["module.database"], **protected)

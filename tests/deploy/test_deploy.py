@@ -86,6 +86,20 @@ def test_variables_that_this_checkout_lacks_are_those_last_deployed(cloud: Stand
     assert cloud.calls("gcloud storage cp .*my-mill.tfvars gs://my-mill-spotmill-terraform/spotmill/variables.tfvars")
 
 
+@pytest.mark.parametrize("verb", [("deploy",), ("destroy", "--yes")])
+def test_variables_from_the_last_deployment_say_where_it_is(
+    cloud: StandIns, capsys: pytest.CaptureFixture[str], verb: tuple[str, ...]
+) -> None:
+    """A checkout without them takes the usual region for it, and must move nothing there; the next run knows better."""
+    cloud.answer("^gcloud storage cat .*images.json", "{}")
+    cloud.answer("^gcloud storage cat .*variables.tfvars", 'region = "us-east1"')
+    assert main([verb[0], *PROJECT, *verb[1:]]) == 1
+    assert "is in us-east1" in capsys.readouterr().out
+    assert not cloud.calls("terraform (init|apply|destroy)")
+    assert main([verb[0], *PROJECT, *verb[1:]]) == 0
+    assert all("region=us-east1" in call.text for call in cloud.calls("terraform (apply|destroy)"))
+
+
 def test_variables_that_are_lost_are_not_made_up(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
     """Where something runs and nobody knows with which, nothing is changed."""
     cloud.answer("^gcloud storage cat .*images.json", "{}")
