@@ -4,7 +4,6 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from deploy.programs import PAUSES, DeployError, FailedError, ask, gcloud, need, pause, run, say
@@ -43,9 +42,9 @@ def healing(output: str, known: Mapping[str, str] = HEALS) -> str | None:
 class Terraform:
     """One configuration with its variables; every command gets a fresh token, as they last an hour."""
 
-    def __init__(self, target: Target, *, directory: Path | None = None) -> None:
+    def __init__(self, target: Target) -> None:
         self._target = target
-        self._directory = directory or ROOT / "terraform"
+        self._directory = ROOT / "terraform"
         program = os.environ.get("SPOTMILL_TERRAFORM", "terraform")
         self._program = need(program, "See https://developer.hashicorp.com/terraform/install (1.9 or newer).")
 
