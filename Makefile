@@ -84,7 +84,7 @@ lock: .venv/ready
 	$(LOCK) --all-extras --group dev pyproject.toml -o locks/dev.txt
 	$(LOCK) --extra cloud --extra web pyproject.toml -o locks/web.txt
 	$(LOCK) --extra cloud --extra dispatcher pyproject.toml -o locks/dispatcher.txt
-	$(LOCK) --extra cloud --extra worker pyproject.toml -o locks/worker.txt
+	$(LOCK) --extra analysis --extra cloud --extra speech --extra video --extra worker pyproject.toml -o locks/worker.txt
 	$(LOCK) --group pyproject.toml:build -o locks/build.txt
 	$(LOCK) bench/control_plane/peers/requirements.in -o bench/control_plane/peers/requirements.txt
 

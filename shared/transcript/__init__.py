@@ -1,0 +1,1 @@
+"""What a recording says: its words with their times and speakers, and what people read of it."""

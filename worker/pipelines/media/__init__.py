@@ -1,0 +1,1 @@
+"""What the speech and the video pipeline share: probing, ffmpeg as a subprocess, decoded sound."""
