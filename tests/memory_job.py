@@ -1,11 +1,11 @@
 """A job that needs no agent: files in a directory, everything else in memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from spotmill import Source
+from spotmill import LanguageModel, Model, ModelError, Passage, Source
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,6 +35,10 @@ class MemoryJob:
     results: dict[str, Any] = field(default_factory=dict)
     steps: dict[str, Any] = field(default_factory=dict)
     stages: list[tuple[float, str]] = field(default_factory=list)
+    models: Mapping[str, Model] = field(default_factory=dict)
+    language_model: LanguageModel | None = None
+    said: list[Passage] = field(default_factory=list)
+    language: str = ""
 
     @property
     def source(self) -> Source:
@@ -49,6 +53,14 @@ class MemoryJob:
             self.steps[key] = fn(*args, **kwargs)
         stored: T = self.steps[key]
         return stored
+
+    def model(self, name: str) -> Model:
+        if name not in self.models:
+            raise ModelError(f"no model named {name!r}")
+        return self.models[name]
+
+    def passages(self, passages: Iterable[Passage], *, language: str) -> None:
+        self.said, self.language = list(passages), language
 
     def progress(self, fraction: float, stage: str = "") -> None:
         self.stages.append((fraction, stage))

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 
 import structlog
@@ -15,6 +16,7 @@ from shared.jobs import Backoff
 from shared.models import StopMode, WorkerState
 from shared.settings import WorkerSettings
 from shared.workers import Boot, Orders
+from spotmill.language_model import LanguageModel
 from worker import scratch
 from worker.attempt import Bench
 from worker.child.messages import Limits
@@ -23,6 +25,7 @@ from worker.hold import Keeper
 from worker.holding import Holding, Released
 from worker.intake import Intake
 from worker.ledger import Ledger
+from worker.models import Models
 from worker.preemption import Notice, Notices
 from worker.process import ChildProcess
 from worker.pull import Subscription
@@ -116,14 +119,18 @@ class Agent:
         settings = self._settings
         root = scratch.root(settings.scratch_dir, self._boot.instance)
         uploads = 2 * settings.worker_slots + 2
+        storage = Storage(settings.project, settings.worker_slots + uploads)
+        models = Path(settings.model_dir) if settings.model_dir is not None else root.parent / "models"
         bench = Bench(
             settings=settings,
-            storage=Storage(settings.project, settings.worker_slots + uploads),
+            storage=storage,
             holding=self._holding,
             ledger=self._ledger,
             uploads=ThreadPoolExecutor(uploads, "upload"),
             rooms=scratch.Rooms(root, uid=self._limits.uid, gid=self._limits.gid),
             limits=self._limits,
+            models=Models(dict(settings.models), models, storage),
+            language_model=_language_model(settings),
         )
         for number, child in enumerate(self._children):
             Slot(number, bench, child).start()
@@ -182,6 +189,15 @@ class Agent:
             if not away(error):
                 raise
             log.warning("worker.row_left_open", error=str(error))  # the tick closes it
+
+
+def _language_model(settings: WorkerSettings) -> LanguageModel | None:
+    """Open the hosted model that the operator has chosen; without one, not even its clients are loaded."""
+    if settings.language_model_engine == "none":
+        return None
+    from worker.language_models import open_language_model  # noqa: PLC0415 - a second that others do not pay
+
+    return open_language_model(settings)
 
 
 def _end_process(args: threading.ExceptHookArgs) -> None:

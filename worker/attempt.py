@@ -8,35 +8,40 @@ from typing import Any, assert_never
 
 import structlog
 
-from shared.jobs import Completion, NewArtifact
+from shared.jobs import Completion, NewArtifact, NewPassage
 from shared.objects import attempt_prefix, safe_filename
 from shared.settings import WorkerSettings
+from spotmill.language_model import LanguageModel
+from worker.answers import Answers
 from worker.child.messages import (
     KIND,
+    Ask,
     Done,
     Failed,
     Fetch,
-    Fetched,
+    Index,
     Limits,
+    Load,
     Offered,
     Progress,
     Publish,
+    Question,
     Ready,
     Recall,
-    Recalled,
     Run,
     Said,
     Stop,
     Stopped,
     Store,
-    Stored,
     Told,
 )
 from worker.holding import AbandonedError, Ending, Held, Holding, Released, Superseded, clean
 from worker.ledger import Ledger
+from worker.models import Models
+from worker.passages import read_passages
 from worker.process import ChildProcess, ProtocolError
 from worker.scratch import ForeignFileError, Rooms, Scratch
-from worker.steps import Steps, StepTooLargeError, Value
+from worker.steps import StepTooLargeError
 from worker.transfer import STORAGE_AWAY, AlreadyThereError, SourceGoneError, Storage, Uploaded
 
 #: Most files that one job may publish.
@@ -57,6 +62,8 @@ class Bench:
     uploads: Executor
     rooms: Rooms
     limits: Limits
+    models: Models
+    language_model: LanguageModel | None = None
 
 
 @dataclass(slots=True)
@@ -78,7 +85,11 @@ class Attempt:
         claim = held.claim
         self._pipeline = next((p for p in ready.offered if p.name == claim.pipeline), Offered(claim.pipeline, ""))
         self._scratch = Scratch(bench.rooms, claim)
-        self._steps = Steps(bench.storage, bench.settings.result_bucket, held, self._pipeline, self._scratch)
+        self._answers = Answers(
+            bench.settings, bench.storage, bench.models, bench.language_model,
+            held=held, pipeline=self._pipeline, scratch=self._scratch,
+        )  # fmt: skip
+        self._passages: list[NewPassage] = []
         self._uploads: list[_Upload] = []
         self._leaving: Ending | None = None  #: how it ends once the child has stopped
 
@@ -125,7 +136,7 @@ class Attempt:
         claim = self._held.claim
         run = Run(
             claim.pipeline, claim.bucket, claim.object, claim.generation, claim.size_bytes, claim.content_type,
-            claim.settings, self._scratch.work,
+            claim.settings, self._scratch.work, _hosted(self._bench.language_model),
         )  # fmt: skip
         if not self._child.tell(run):
             return None
@@ -135,7 +146,10 @@ class Attempt:
                     self._held.advance(said.fraction, said.stage)
                 case Publish():
                     self._publish(said)
-                case Fetch() | Recall() | Store():
+                case Index():
+                    most_bytes = self._bench.settings.passages_max_bytes
+                    self._passages = read_passages(self._scratch, said.file, said.language, most_bytes)
+                case Fetch() | Recall() | Store() | Load() | Ask():
                     if not self._child.tell(self._answer(said)):
                         return None
                 case Done() | Failed() | Stopped():
@@ -155,11 +169,11 @@ class Attempt:
             return self._held.failure(said.error, permanent=said.permanent)
         return self._held.failure(self._child.obituary(self._held.claim.pipeline))
 
-    def _answer(self, said: Fetch | Recall | Store) -> Told:
+    def _answer(self, said: Question) -> Told:
         """Do what the child asks, unless the job is to be left here."""
         try:
             # A finished step is worth storing even now; nothing else is begun.
-            answer = Stop() if self._stopping and not isinstance(said, Store) else self._do(said)
+            answer = Stop() if self._stopping and not isinstance(said, Store) else self._answers.give(said)
         except (SourceGoneError, StepTooLargeError, ForeignFileError, OSError, *STORAGE_AWAY) as error:
             self._leaving = self._explain(error)
             return Stop()
@@ -171,32 +185,6 @@ class Attempt:
     @property
     def _stopping(self) -> bool:
         return self._bench.holding.stop_at_step
-
-    def _do(self, said: Fetch | Recall | Store) -> Told:
-        held = self._held
-        match said:
-            case Fetch():
-                claim = held.claim
-                held.log.debug("source.fetch", size_bytes=claim.size_bytes)
-                source = self._scratch.source()
-                self._bench.storage.fetch(
-                    claim.bucket,
-                    claim.object,
-                    claim.generation,
-                    source,
-                    check=self._moving,
-                    crc32c=claim.crc32c,
-                )
-                return Fetched(str(source))
-            case Recall():
-                return _told(Recalled, self._steps.recall(said.key))
-            case Store():
-                return _told(Stored, self._steps.store(said, self._bench.settings.step_max_bytes))
-
-    def _moving(self) -> None:
-        """Say between two chunks of a transfer that the job moves, if it is still ours."""
-        self._held.check()
-        self._held.touch()
 
     def _publish(self, publish: Publish) -> None:
         """Send an artifact off; ``_settle`` waits for it."""
@@ -227,7 +215,7 @@ class Attempt:
                 content,
                 content_type=upload.publish.content_type,
                 metadata=source,
-                check=self._moving,
+                check=self._answers.moving,
             )
 
     def _settle(self, result: dict[str, Any] | None, ending: Ending | None, *, fit: bool) -> None:
@@ -243,8 +231,9 @@ class Attempt:
         held = self._held
         if ending is None and result is not None:
             ending = Completion(
-                held.claim.id, held.claim.attempt, result, artifacts, held.steps_stored, held.saved_seconds
-            )
+                held.claim.id, held.claim.attempt, result, artifacts, held.steps_stored, held.saved_seconds,
+                self._passages,
+            )  # fmt: skip
         if ending is not None:
             self._bench.ledger.conclude(held, ending)
         self._scratch.remove(again=fit)
@@ -291,5 +280,7 @@ class Attempt:
         return said
 
 
-def _told(kind: type[Recalled] | type[Stored], value: Value | None) -> Recalled | Stored:
-    return kind() if value is None else kind(str(value.path), value.form)
+def _hosted(model: LanguageModel | None) -> dict[str, Any] | None:
+    if model is None:
+        return None
+    return {"engine": model.engine, "model": model.model, "window_tokens": model.window_tokens}

@@ -55,6 +55,16 @@ class Uploaded:
     crc32c: str
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object of a bucket."""
+
+    name: str
+    generation: int
+    size_bytes: int
+    crc32c: str
+
+
 class _Watched:
     """A file that lets a transfer go on only while ``check`` raises nothing, and sums up what is written."""
 
@@ -161,6 +171,12 @@ class Storage:
         """Return an object's metadata, None if there is none."""
         return self._client.bucket(bucket).get_blob(name, timeout=_TIMEOUT, retry=_RETRY)
 
+    def listing(self, bucket: str, prefix: str) -> list[Listed]:
+        """List the objects under a prefix as they are now, in the order of their names."""
+        fields = "items(name,generation,size,crc32c),nextPageToken"
+        blobs = self._client.list_blobs(bucket, prefix=prefix, fields=fields, timeout=_TIMEOUT, retry=_RETRY)
+        return [Listed(blob.name, int(blob.generation), int(blob.size), str(blob.crc32c)) for blob in blobs]
+
     def names(self, bucket: str, prefix: str) -> set[str]:
         """List the objects under a prefix."""
         blobs = self._client.list_blobs(
@@ -176,3 +192,11 @@ def _crc32c(content: BinaryIO) -> str:
     while block := content.read(CHUNK_BYTES):
         checksum.update(block)  # type: ignore[no-untyped-call]
     return base64.b64encode(checksum.digest()).decode()  # type: ignore[no-untyped-call]
+
+
+def crc32c_of(path: Path) -> str:
+    """Sum up a file as Cloud Storage does; of a missing one, nothing."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as content:
+        return _crc32c(content)

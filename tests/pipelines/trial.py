@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from spotmill import Job, PermanentError, RetryableError, pipeline
+from spotmill import Job, LanguageModelError, ModelError, Passage, PermanentError, RetryableError, pipeline
 
 ANY = {"type": "object"}
 
@@ -188,3 +188,49 @@ def wait(job: Job) -> None:
         Path(pid).write_text(str(os.getpid()))
     job.progress(0.25, "waiting")
     pass_gate(job)
+
+
+@pipeline("trial-model", accepts=(), settings_schema=ANY)
+def weigh(job: Job) -> None:
+    """Tell what is in a model, or why there is none."""
+    try:
+        model = job.model(job.settings["model"])
+    except ModelError as error:
+        job.result(missing=str(error))
+        return
+    files = sorted(p for p in model.path.rglob("*") if p.is_file()) if model.path.is_dir() else [model.path]
+    job.result(id=model.id, files={p.name: p.read_text() for p in files})
+
+
+@pipeline("trial-ask", accepts=(), settings_schema=ANY)
+def ask(job: Job) -> None:
+    """Ask the hosted model, and tell what it said."""
+    if (language_model := job.language_model) is None:
+        job.result(engine=None)
+        return
+    schema = {
+        "type": "object",
+        "properties": {"word": {"type": "string"}},
+        "required": ["word"],
+        "additionalProperties": False,
+    }
+    answers = []
+    for _ in range(job.settings.get("times", 1)):
+        try:
+            answers.append(language_model.complete("Answer in one word.", "Say hello.", schema))
+        except LanguageModelError as error:
+            answers.append(f"{type(error).__name__}: {error} ({error.retryable})")
+    job.result(engine=language_model.engine, model=language_model.model, answers=answers)
+
+
+@pipeline("trial-passages", accepts=(), settings_schema=ANY)
+def speak(job: Job) -> None:
+    """Have something found."""
+    job.passages([Passage(0.0, 1.0, "forgotten")], language="de")
+    job.passages([Passage(0.5, 2.25, "The quick foxes", "S1"), Passage(3, 4, "jumped")], language="en")
+
+
+@pipeline("trial-babble", accepts=(), settings_schema=ANY)
+def babble(job: Job) -> None:
+    """Have something found that is no passage."""
+    job.passages([Passage(0.0, 1.0, "x" * 30_000)], language="en")

@@ -5,21 +5,30 @@ import mimetypes
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
-from spotmill.pipeline import Source
+from spotmill.language_model import LanguageModelError
+from spotmill.pipeline import Model, ModelError, Passage, Source
 from worker.child.line import Line
 from worker.child.messages import (
     KIND,
+    Answered,
+    Ask,
     Fetch,
     Fetched,
     Form,
+    Hosted,
+    Index,
+    Load,
+    Loaded,
     Progress,
     Publish,
     Recall,
     Recalled,
+    Refused,
     Run,
     Stop,
     Store,
@@ -38,6 +47,19 @@ class LeaveError(BaseException):
     """The agent wants the job left here. Not an Exception, so that no pipeline takes it for a failure of its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class _HostedModel:
+    """``spotmill.LanguageModel`` over the line: the agent asks, and keeps the key."""
+
+    engine: str
+    model: str
+    window_tokens: int
+    _job: "ChildJob"
+
+    def complete(self, system: str, prompt: str, schema: Mapping[str, Any]) -> str:
+        return self._job.ask({"system": system, "prompt": prompt, "schema": schema})
+
+
 class ChildJob:
     """``spotmill.pipeline.Job`` over the line to the agent."""
 
@@ -46,6 +68,7 @@ class ChildJob:
         self.settings: Mapping[str, Any] = run.settings
         self.scratch = Path(run.work)
         self.results: dict[str, Any] = {}
+        self._hosted = None if run.language_model is None else Hosted(**run.language_model)
         self._line = line
         self._hidden = self.scratch / ".spotmill"
         self._files = 0
@@ -76,6 +99,29 @@ class ChildJob:
             return cast("T", _load(Path(stored.path), stored.form))
         # What JSON makes of a value is what a later attempt would get, so this one gets it, too.
         return cast("T", _load(self.scratch / file, form)) if form == "json" else value
+
+    def model(self, name: str) -> Model:
+        told = self._line.ask(Load(name))
+        if isinstance(told, Refused):
+            raise ModelError(told.error)
+        loaded = _expect(Loaded, told)
+        return Model(Path(loaded.path), loaded.id)
+
+    @property
+    def language_model(self) -> _HostedModel | None:
+        hosted = self._hosted
+        return None if hosted is None else _HostedModel(hosted.engine, hosted.model, hosted.window_tokens, self)
+
+    def ask(self, question: Mapping[str, Any]) -> str:
+        """Put a question to the hosted model; return the text of its answer."""
+        told = self._line.ask(Ask(self._write(json.dumps(question).encode())))
+        if isinstance(told, Refused):
+            raise LanguageModelError(told.error, retryable=told.retryable)
+        return Path(_expect(Answered, told).path).read_text(encoding="utf-8")
+
+    def passages(self, passages: Iterable[Passage], *, language: str) -> None:
+        content = json.dumps([asdict(passage) for passage in passages], allow_nan=False)
+        self._line.say(Index(self._write(content.encode()), language))
 
     def progress(self, fraction: float, stage: str = "") -> None:
         told = (min(1.0, max(0.0, float(fraction))), stage)
@@ -140,7 +186,7 @@ class ChildJob:
         return name
 
 
-_Answer = TypeVar("_Answer", Fetched, Recalled, Stored)
+_Answer = TypeVar("_Answer", Fetched, Recalled, Stored, Loaded, Answered)
 
 
 def _expect(kind: type[_Answer], told: Told) -> _Answer:

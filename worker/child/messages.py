@@ -70,6 +70,25 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """The pipeline needs a model. Answered by ``Loaded`` or ``Refused``."""
+
+    name: str
+    type: Literal["load"] = "load"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question for the hosted model: ``file`` holds a JSON object with system, prompt and schema.
+
+    Answered by ``Answered`` or ``Refused``.
+    """
+
+    file: str
+    type: Literal["ask"] = "ask"
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far the job is, 0 to 1."""
 
@@ -88,6 +107,15 @@ class Publish:
     filename: str
     metadata: dict[str, Any]
     type: Literal["publish"] = "publish"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What search shall find once the job has succeeded: ``file`` holds a JSON list of passages."""
+
+    file: str
+    language: str
+    type: Literal["index"] = "index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +143,19 @@ class Stopped:
     type: Literal["stopped"] = "stopped"
 
 
-Said = Ready | Fetch | Recall | Store | Progress | Publish | Done | Failed | Stopped
+Question = Fetch | Recall | Store | Load | Ask
+Said = Ready | Question | Progress | Publish | Index | Done | Failed | Stopped
 
 # What the agent says.
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """The hosted model that the operator has chosen."""
+
+    engine: str
+    model: str
+    window_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +170,7 @@ class Run:
     content_type: str
     settings: dict[str, Any]
     work: str
+    language_model: dict[str, Any] | None = None  #: the fields of ``Hosted``
     type: Literal["run"] = "run"
 
 
@@ -162,16 +201,43 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Loaded:
+    """The model lies at ``path``, verified; ``id`` is a hash of it."""
+
+    path: str
+    id: str
+    type: Literal["loaded"] = "loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the hosted model said is in the file at ``path``."""
+
+    path: str
+    type: Literal["answered"] = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What the pipeline asked for cannot be had; the job goes on."""
+
+    error: str
+    retryable: bool = True
+    type: Literal["refused"] = "refused"
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Leave the job here; answers any question. The child says ``Stopped`` and waits for the next job."""
 
     type: Literal["stop"] = "stop"
 
 
-Told = Run | Fetched | Recalled | Stored | Stop
+Told = Run | Fetched | Recalled | Stored | Loaded | Answered | Refused | Stop
 
 _TOLD: dict[str, type[Told]] = {
-    "run": Run, "fetched": Fetched, "recalled": Recalled, "stored": Stored, "stop": Stop,
+    "run": Run, "fetched": Fetched, "recalled": Recalled, "stored": Stored, "loaded": Loaded, "answered": Answered,
+    "refused": Refused, "stop": Stop,
 }  # fmt: skip
 
 
