@@ -32,7 +32,8 @@ def _bursts(seconds: float, seed: int = 1) -> NDArray[np.int16]:
     tone = sum(np.sin(pitch * harmonic) / harmonic for harmonic in range(1, 25))
     loud = (np.sin(2 * np.pi * 0.37 * time) > 0) * (1 + np.sin(2 * np.pi * 4 * time))
     sound = 0.08 * tone * loud + random.normal(0, 0.002, len(time))
-    return (np.clip(sound, -1, 1) * 32767).astype("<i2")
+    made: NDArray[np.int16] = (np.clip(sound, -1, 1) * 32767).astype("<i2")
+    return made
 
 
 @pytest.fixture(scope="module")
