@@ -12,22 +12,25 @@ from typing import Any
 
 import pytest
 
-from spotmill import Job, PermanentError, RetryableError, pipeline
+from spotmill import Job, LanguageModelError, ModelError, Passage, PermanentError, RetryableError, pipeline
 from spotmill.pipeline import Pipeline
 from worker.child import installed, runner
 from worker.child.job import ChildJob, LeaveError
 from worker.child.line import HungUpError, Line
 from worker.child.messages import (
     LINE_BYTES,
+    Answered,
     Done,
     Failed,
     Fetch,
     Fetched,
     Limits,
+    Loaded,
     Progress,
     Publish,
     Recall,
     Recalled,
+    Refused,
     Run,
     Said,
     Stop,
@@ -44,8 +47,10 @@ from worker.child.settings_check import complaint
 class Agent:
     """The other end of the line: notes what the child says, and answers as it is told to."""
 
-    def __init__(self, end: socket.socket, answer: Callable[[dict[str, Any]], Told | None]) -> None:
+    def __init__(self, end: socket.socket, answer: Callable[[dict[str, Any]], Told | None], folder: Path) -> None:
         self.heard: list[dict[str, Any]] = []
+        self.files: dict[str, bytes] = {}
+        self._folder = folder
         self._end = end
         self._answer = answer
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -56,6 +61,8 @@ class Agent:
             for line in reader:
                 said = json.loads(line)
                 self.heard.append(said)
+                if "file" in said:
+                    self.files[said["file"]] = (self._folder / said["file"]).read_bytes()
                 if (answer := self._answer(said)) is not None:
                     self._end.sendall(encode(answer))
 
@@ -77,12 +84,14 @@ def obliging(said: dict[str, Any]) -> Told | None:
 
 @contextmanager
 def job_for(
-    scratch: Path, answer: Callable[[dict[str, Any]], Told | None] = obliging
+    scratch: Path,
+    answer: Callable[[dict[str, Any]], Told | None] = obliging,
+    language_model: dict[str, Any] | None = None,
 ) -> Iterator[tuple[ChildJob, Agent]]:
     ours, theirs = socket.socketpair()
-    agent = Agent(ours, answer)
+    agent = Agent(ours, answer, scratch)
     line = Line(theirs.detach())
-    run = Run("trial", "uploads", "a/file.bin", 7, 3, "application/x-trial", {"depth": 2}, str(scratch))
+    run = Run("trial", "uploads", "a/file.bin", 7, 3, "application/x-trial", {"depth": 2}, str(scratch), language_model)
     try:
         yield ChildJob(run, line), agent
     finally:
@@ -109,7 +118,7 @@ def test_step_stores_values(tmp_path: Path, value: object, again: object) -> Non
         assert job.step("key", lambda: value) == again
     assert agent.kinds() == ["recall", "store"]
     stored = agent.heard[1]
-    content = (tmp_path / stored["file"]).read_bytes()
+    content = agent.files[stored["file"]]
     assert (json.loads(content) if stored["form"] == "json" else content) == again
 
 
@@ -126,7 +135,8 @@ def test_step_stores_files(tmp_path: Path) -> None:
         path.unlink()
     stored = agent.heard[1]
     assert (stored["form"], stored["filename"]) == ("file", "made.txt")
-    assert (tmp_path / stored["file"]).read_text() == "text"
+    assert agent.files[stored["file"]] == b"text"
+    assert not list((tmp_path / ".spotmill").iterdir()), "what is stored takes no room on the disk"
 
 
 def test_step_recalled(tmp_path: Path) -> None:
@@ -169,6 +179,48 @@ def test_step_key_is_unique(tmp_path: Path) -> None:
         job.step("key", lambda: 1)
         with pytest.raises(ValueError, match="'key' was already used"):
             job.step("key", lambda: 2)
+
+
+def test_model(tmp_path: Path) -> None:
+    """A model is a path and an id; where there is none, the pipeline hears why."""
+    with job_for(tmp_path, lambda _: Loaded("/models/small", "abc")) as (job, agent):
+        assert (job.model("small").path, job.model("small").id) == (Path("/models/small"), "abc")
+    assert agent.heard[0] == {"type": "load", "name": "small"}
+    with job_for(tmp_path, lambda _: Refused("It is away.")) as (job, _), pytest.raises(ModelError, match="away"):
+        job.model("small")
+
+
+def test_hosted_model(tmp_path: Path) -> None:
+    """A question goes to the agent, which knows the key; its answer comes back as text, or as an error."""
+    (tmp_path / "answer").write_text('{"word": "hello"}')
+    answers: list[Told] = [Answered(str(tmp_path / "answer")), Refused("Too many questions.", retryable=False)]
+    hosted = {"engine": "openai", "model": "small", "window_tokens": 8000}
+    with job_for(tmp_path, lambda _: answers.pop(0), language_model=hosted) as (job, agent):
+        model = job.language_model
+        assert model is not None
+        assert (model.engine, model.model, model.window_tokens) == ("openai", "small", 8000)
+        assert model.complete("Be short.", "Say hello.", {"type": "object"}) == '{"word": "hello"}'
+        with pytest.raises(LanguageModelError, match="Too many") as caught:
+            model.complete("Be short.", "Say hello.", {"type": "object"})
+        assert not caught.value.retryable
+    asked = json.loads(agent.files[agent.heard[0]["file"]])
+    assert asked == {"system": "Be short.", "prompt": "Say hello.", "schema": {"type": "object"}}
+
+
+def test_no_hosted_model(tmp_path: Path) -> None:
+    """Nobody can be asked unless the operator has chosen somebody."""
+    with job_for(tmp_path) as (job, _):
+        assert job.language_model is None
+
+
+def test_passages(tmp_path: Path) -> None:
+    """Any number of passages is handed over in one file."""
+    with job_for(tmp_path) as (job, agent):
+        job.passages((Passage(n, n + 1, "word " * 10, "S1") for n in range(20_000)), language="en")
+    assert agent.kinds() == ["index"]
+    said = json.loads(agent.files[agent.heard[0]["file"]])
+    assert (len(said), agent.heard[0]["language"]) == (20_000, "en")
+    assert said[1] == {"start": 1, "end": 2, "text": "word " * 10, "speaker": "S1"}
 
 
 def test_told_to_stop(tmp_path: Path) -> None:
@@ -293,6 +345,7 @@ def test_broken_package(monkeypatch: pytest.MonkeyPatch) -> None:
     class Entry:
         def __init__(self, name: str, loaded: object) -> None:
             self.name = self.value = name
+            self.extras: list[str] = []
             self._loaded = loaded
 
         def load(self) -> object:
@@ -308,9 +361,40 @@ def test_broken_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert broken == {"bad": "ImportError: no libsox", "other": "other is not made by @pipeline"}
 
 
+def test_missing_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipeline whose extra is not installed is left out, and no error: this worker was not made for it."""
+    info = tmp_path / "half-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: half\nVersion: 1\nProvides-Extra: there\nProvides-Extra: far\n"
+        "Requires-Dist: pytest; extra == 'there'\nRequires-Dist: no-package-of-this-name; extra == 'far'\n"
+    )
+    (info / "entry_points.txt").write_text(
+        "[spotmill.pipelines]\nwhole = half:whole [there]\nother = half:other [far]\nplain = half:plain\n"
+    )
+    (tmp_path / "half.py").write_text(
+        "from spotmill import pipeline\n"
+        "whole, other, plain = (pipeline(n, accepts=())(lambda job: None) for n in ('whole', 'other', 'plain'))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found, broken = installed.load_pipelines()
+    assert {"whole", "plain"} <= set(found)
+    assert "other" not in found
+    assert not broken
+
+
 @pytest.mark.parametrize(
     "message",
-    [Run("p", "b", "n", 1, 2, "t", {"a": [1]}, "/w"), Fetched("/p"), Recalled(), Stored("/p", "file"), Stop()],
+    [
+        Run("p", "b", "n", 1, 2, "t", {"a": [1]}, "/w"),
+        Fetched("/p"),
+        Recalled(),
+        Stored("/p", "file"),
+        Loaded("/m", "id"),
+        Answered("/a"),
+        Refused("no"),
+        Stop(),
+    ],
 )
 def test_messages_survive_the_line(message: Told) -> None:
     """What the agent says is what the child hears."""

@@ -95,10 +95,15 @@ class ChildJob:
         seconds = time.monotonic() - started
         file, form, filename = self._keep(key, value)
         stored = _expect(Stored, self._line.ask(Store(key, form, file, filename, seconds)))
-        if stored.path is not None:
-            return cast("T", _load(Path(stored.path), stored.form))
-        # What JSON makes of a value is what a later attempt would get, so this one gets it, too.
-        return cast("T", _load(self.scratch / file, form)) if form == "json" else value
+        try:
+            if stored.path is not None:
+                return cast("T", _load(Path(stored.path), stored.form))
+            # What JSON makes of a value is what a later attempt would get, so this one gets it, too.
+            return cast("T", _load(self.scratch / file, form)) if form == "json" else value
+        finally:
+            (
+                self.scratch / file
+            ).unlink()  # it is in the bucket: a pipeline that deletes its own file gets the disk back
 
     def model(self, name: str) -> Model:
         told = self._line.ask(Load(name))
