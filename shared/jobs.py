@@ -111,6 +111,21 @@ class NewArtifact:
 
 
 @dataclass(frozen=True, slots=True)
+class NewPassage:
+    """Words of a recording that people shall find again, from second ``start`` to second ``end``.
+
+    ``speaker`` is the label of who says them, ``language`` is ISO 639-1 and tells how the words are searched. Floats
+    are finite and no text holds what Postgres cannot (``shared.storable.plain``).
+    """
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """The whole outcome of a successful attempt."""
 
@@ -120,6 +135,7 @@ class Completion:
     artifacts: Sequence[NewArtifact] = ()
     steps_stored: int = 0
     saved_seconds: float = 0.0
+    passages: Sequence[NewPassage] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,7 +260,7 @@ def renew(connection: Connection, renewals: Sequence[Renewal], *, lease_seconds:
 _COMMIT = text("""
     WITH r AS (
         SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, attempt bigint, result jsonb, artifacts jsonb,
-                                                                   steps_stored bigint, saved_seconds float8)
+                                                                   passages jsonb, steps_stored bigint, saved_seconds float8)
     ), mine AS (
         SELECT j.id, j.attempt FROM jobs j JOIN r USING (id)
         WHERE j.attempt = r.attempt AND j.status = 'running' ORDER BY j.id FOR UPDATE OF j
@@ -268,7 +268,7 @@ _COMMIT = text("""
         UPDATE jobs j SET status = 'succeeded', result = r.result, progress = 1, stage = '', error = NULL, lease_until = NULL,
                finished_at = now(), updated_at = now()
         FROM r JOIN mine USING (id, attempt) WHERE j.id = r.id
-        RETURNING j.id, j.attempt, r.artifacts, r.steps_stored, r.saved_seconds
+        RETURNING j.id, j.attempt, r.artifacts, r.passages, r.steps_stored, r.saved_seconds
     ), ended AS (
         UPDATE attempts a SET ended_at = now(), outcome = 'succeeded', steps_stored = w.steps_stored,
                saved_seconds = w.saved_seconds
@@ -280,12 +280,17 @@ _COMMIT = text("""
                f.filename, f.metadata
         FROM won w, jsonb_to_recordset(w.artifacts) AS f(kind text, bucket text, object text, generation bigint,
              content_type text, size_bytes bigint, crc32c text, filename text, metadata jsonb)
+    ), said AS (
+        INSERT INTO passages (job_id, attempt, ordinal, start_seconds, end_seconds, speaker, language, text)
+        SELECT w.id, w.attempt, p.n, p.start, p."end", p.speaker, p.language, p.text
+        FROM won w, ROWS FROM (jsonb_to_recordset(w.passages) AS (start float8, "end" float8, speaker text, language text,
+             text text)) WITH ORDINALITY AS p(start, "end", speaker, language, text, n)
     )
     SELECT id, attempt FROM won""")
 
 
 def commit(connection: Connection, completions: Sequence[Completion]) -> set[Hold]:
-    """Publish results and artifacts of attempts that still hold their job; return those that did."""
+    """Publish results, artifacts and passages of attempts that still hold their job; return those that did."""
     if not completions:
         return set()
     return {Hold(row.id, row.attempt) for row in connection.execute(_COMMIT, _rows(completions))}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Computed,
     DateTime,
     Enum,
     ForeignKey,
@@ -18,7 +19,7 @@ from sqlalchemy import (
     literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
@@ -193,6 +194,38 @@ class Artifact(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (UniqueConstraint("job_id", "kind", name="artifacts_kind"),)
+
+
+class Passage(Base):
+    """Words of a recording that the winning attempt heard, as they are searched."""
+
+    __tablename__ = "passages"
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)  #: from 1, in the order of the recording
+    attempt: Mapped[int]
+    start_seconds: Mapped[float]
+    end_seconds: Mapped[float]
+    speaker: Mapped[str | None]  #: label; what people call them is in ``speakers``
+    language: Mapped[str]  #: ISO 639-1, whatever it says; a column of type regconfig would bar pg_upgrade
+    text: Mapped[str]
+    words: Mapped[str] = mapped_column(
+        TSVECTOR, Computed("to_tsvector(search_language(language), searchable(text))", persisted=True)
+    )
+
+    __table_args__ = (Index("passages_words", "words", postgresql_using="gin"),)
+
+
+class Speaker(Base):
+    """What somebody calls a speaker of a recording."""
+
+    __tablename__ = "speakers"
+
+    job_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    label: Mapped[str] = mapped_column(primary_key=True)  #: as the transcript has it: S1, S2, …
+    name: Mapped[str]
+    renamed_by: Mapped[str]
+    renamed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Run(Base):
