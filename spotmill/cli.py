@@ -56,6 +56,9 @@ class LazyGroup(click.Group):
         "cost": Reference("spotmill.cost.command:command", "Say what a deployment costs in a month."),
         "local": Reference("spotmill.cli:local", "Run one server of the embedded local cloud alone."),
         "migrate": Reference("shared.migrate:command", "Bring the database to the newest schema."),
+        "models": Reference(
+            "worker.model_command:command", "List the models of pipelines, or copy them to the bucket."
+        ),
         "pipelines": Reference(
             "worker.registry:command", "List the installed pipelines, or write them to the database."
         ),

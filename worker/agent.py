@@ -129,7 +129,7 @@ class Agent:
             uploads=ThreadPoolExecutor(uploads, "upload"),
             rooms=scratch.Rooms(root, uid=self._limits.uid, gid=self._limits.gid),
             limits=self._limits,
-            models=Models(dict(settings.models), models, storage),
+            models=Models(dict(settings.models), models, storage, settings.result_bucket),
             language_model=_language_model(settings),
         )
         for number, child in enumerate(self._children):

@@ -62,7 +62,7 @@ def _snapshot(repository: str, revision: str | None, directory: Path) -> Path:
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-    from huggingface_hub.utils import disable_progress_bars  # noqa: PLC0415
+    from huggingface_hub.utils.tqdm import disable_progress_bars  # noqa: PLC0415
 
     disable_progress_bars()
     asked: dict[str, Any] = {"revision": revision, "cache_dir": directory / "hub", "allow_patterns": list(_FILES)}

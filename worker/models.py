@@ -13,6 +13,7 @@ import structlog
 
 from shared.objects import parse_uri
 from spotmill.pipeline import Model
+from worker.model_copies import MANIFEST, from_hub, newest_copy
 from worker.model_hub import HUB_AWAY, HubError, fetch_from_hub
 from worker.transfer import STORAGE_AWAY, SourceGoneError, Storage, crc32c_of
 
@@ -46,10 +47,12 @@ class Models:
     or a model of the hub (``small``, ``ORGANISATION/REPOSITORY``, either with ``@REVISION``).
     """
 
-    def __init__(self, places: Mapping[str, str], directory: Path, storage: Storage) -> None:
+    def __init__(self, places: Mapping[str, str], directory: Path, storage: Storage, copies: str) -> None:
+        """Keep models in ``directory``; ``copies`` is the bucket in which copies of the hub's models may lie."""
         self._places = dict(places)
         self._directory = directory
         self._storage = storage
+        self._copies = copies
         self._known: dict[str, Model] = {}
         self._locks = {name: threading.Lock() for name in places}
 
@@ -75,7 +78,9 @@ class Models:
             lock.release()
 
     def _find(self, name: str, place: str, check: Callable[[], None]) -> Model:
-        if place.startswith("gs://"):
+        if from_hub(place) and (copy := newest_copy(self._storage, self._copies, place)) is not None:
+            path = self._from_bucket(f"gs://{self._copies}/{copy}", check)
+        elif place.startswith("gs://"):
             path = self._from_bucket(place, check)
         elif place.startswith("package:"):
             path = _inside_package(place.removeprefix("package:"))
@@ -98,7 +103,7 @@ class Models:
             raise ModelMissingError(f"There is nothing under {place.rstrip('/')}/.")
         said = "\n".join(f"{item.name}\0{item.crc32c}" for item in listed)
         folder = self._directory / f"gs-{hashlib.sha256(said.encode()).hexdigest()[:24]}"
-        wanted = {item.name.removeprefix(prefix): item for item in listed if not item.name.endswith("/")}
+        wanted = {item.name.removeprefix(prefix): item for item in listed if not item.name.endswith(("/", MANIFEST))}
         if folder.is_dir():
             if all(crc32c_of(_below(folder, name)) == item.crc32c for name, item in wanted.items()):
                 return folder

@@ -1,8 +1,12 @@
 """Models: where pipelines get their weights from, and what happens where there are none."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.agents import RESULTS, Lab
+from tests.model_hub import hub
 
 
 def _fill(lab: Lab, prefix: str, **files: str) -> None:
@@ -77,6 +81,33 @@ def test_no_such_model(lab: Lab) -> None:
     assert "SPOTMILL_MODELS names: none, small" in lab.wait_for_status(unknown, "succeeded").result["missing"]
     assert str(place) in lab.wait_for_status(empty, "succeeded").result["missing"]
     assert "nothing under" in lab.wait_for_status(nothing, "succeeded").result["missing"]
+
+
+def test_model_of_the_hub_is_copied_once(lab: Lab) -> None:
+    """A copy in the bucket serves VMs that have no way to the hub; a second run of the command changes nothing."""
+    with hub() as found:
+        found.repositories["Systran/faster-whisper-tiny"] = {"model.bin": b"weights " * 1000, "config.json": b"{}"}
+        environment = lab.environment(models="small=tiny,other=/somewhere") | {
+            "HF_ENDPOINT": found.url,
+            "PATH": os.environ["PATH"],
+        }
+        said = [
+            subprocess.run(
+                [sys.executable, "-m", "spotmill", "models", "sync"],
+                env=environment,
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+            for _ in range(2)
+        ]
+    assert "small: copied" in said[0]
+    assert "other: /somewhere is not of the hub" in said[0]
+    assert "small: the bucket has it already" in said[1]
+    job = lab.add("trial-model", model="small")
+    lab.start(models="small=tiny", model_dir=lab.folder / "models")
+    files = lab.wait_for_status(job, "succeeded").result["files"]
+    assert files == {"model.bin": "weights " * 1000, "config.json": "{}"}
 
 
 def test_nobody_is_asked_unless_configured(lab: Lab) -> None:
