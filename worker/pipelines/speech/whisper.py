@@ -1,0 +1,154 @@
+"""Whisper by faster-whisper (CTranslate2): clips of sound in, words with their times out.
+
+The model is loaded once in the life of the process. Each clip is heard for itself: what is said in it does not depend
+on the clips beside it in the batch, so that work may be cut anywhere. (On a CPU that holds to the last bit, as a test
+shows. A GPU adds up in another order for another size of batch, so there the batches are always the same ones.)
+"""
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.pipelines.media.pcm import RATE
+from worker.pipelines.speech.loops import is_loop
+
+#: Seconds from clip to clip in what faster-whisper is given. It shortens the first word after a pause, and takes the
+#: end of the clip before for the beginning of the pause: behind so much silence all clips are alike.
+_SLOT = 40
+
+#: Nothing was said if the model thinks so and trusts its words less than this (Whisper's ``no_speech_threshold`` …).
+_NO_SPEECH, _LOWEST_LOG_PROBABILITY = 0.6, -1.0
+#: How a clip is heard again in which the model went round in circles: by search, where Whisper would draw lots.
+_AGAIN = {"repetition_penalty": 1.1, "no_repeat_ngram_size": 6}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What decides the words beside model and sound."""
+
+    language: str
+    task: str = "transcribe"
+    vocabulary: tuple[str, ...] = ()
+    beam_size: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class HeardWord:
+    """A word with its times in seconds; ``probability`` is the model's confidence, 0 to 1."""
+
+    start: float
+    end: float
+    word: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard in one clip. It travels as JSON in the value of a step."""
+
+    words: tuple[HeardWord, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the value of a step."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read what ``to_json`` wrote."""
+        return cls(tuple(HeardWord(**word) for word in value["words"]))
+
+
+class Whisper:
+    """A loaded model; ``path`` is a directory that CTranslate2 made."""
+
+    def __init__(self, path: Path) -> None:
+        import ctranslate2  # noqa: PLC0415 - only the jobs that recognise speech should load it
+        from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: PLC0415 - as above
+
+        self.gpu = ctranslate2.get_cuda_device_count() > 0
+        device = "cuda" if self.gpu else "cpu"
+        supported = ctranslate2.get_supported_compute_types(device)
+        wanted = ("float16", "float32") if self.gpu else ("int8", "float32")
+        self.compute_type = next(kind for kind in wanted if kind in supported)
+        self._model = WhisperModel(
+            str(path), device=device, compute_type=self.compute_type, cpu_threads=_threads(), local_files_only=True
+        )
+        self._batched = BatchedInferencePipeline(self._model)
+        #: Seconds that a clip took in the last batch, None before the first.
+        self.pace: float | None = None
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages it knows (ISO 639-1, and ``haw``, ``yue``)."""
+        return tuple(self._model.supported_languages)
+
+    def language(self, clips: Sequence[NDArray[np.float32]]) -> tuple[str, float]:
+        """Tell the language of some clips, and how likely it is: the best one on average of all of them."""
+        likely: dict[str, float] = {}
+        for clip in clips:
+            for name, probability in self._model.detect_language(audio=clip)[2]:
+                likely[name] = likely.get(name, 0.0) + float(probability) / len(clips)
+        best = max(sorted(likely), key=likely.__getitem__)
+        return best, round(likely[best], 4)
+
+    def hear(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe) -> list[Heard]:
+        """Recognise clips of at most 30 s as one batch; times count from the beginning of each clip."""
+        started = time.monotonic()
+        found = self._recognise(clips, recipe)
+        for number, segment in enumerate(found):
+            if is_loop(segment.tokens):
+                again = self._recognise([clips[number]], recipe, **_AGAIN)[0]
+                found[number] = segment if is_loop(again.tokens) else again
+        self.pace = (time.monotonic() - started) / len(clips)
+        return [_heard(segment, _SLOT * (number + 1)) for number, segment in enumerate(found)]
+
+    def _recognise(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe, **options: Any) -> list[Any]:
+        sound = np.zeros((len(clips) + 1) * _SLOT * RATE, np.float32)
+        cuts = []
+        for slot, clip in enumerate(clips, 1):
+            first = slot * _SLOT * RATE
+            sound[first : first + len(clip)] = clip
+            # The library cuts fractions of samples off; with half a sample more none is lost to the binary fractions.
+            cuts.append({"start": first / RATE, "end": (first + len(clip) + 0.5) / RATE})
+        segments, _ = self._batched.transcribe(
+            sound,
+            clip_timestamps=cuts,
+            language=recipe.language,
+            task=recipe.task,
+            hotwords=", ".join(recipe.vocabulary) or None,
+            beam_size=recipe.beam_size,
+            batch_size=len(clips),
+            word_timestamps=True,
+            **options,
+        )
+        return list(segments)
+
+
+@lru_cache(maxsize=1)
+def load(path: Path, identity: str) -> Whisper:  # noqa: ARG001 - other weights may come to lie at the same place
+    """Return the model at ``path``, whose weights hash to ``identity``; the last one stays loaded."""
+    return Whisper(path)
+
+
+def _heard(segment: Any, offset: float) -> Heard:
+    if segment.no_speech_prob > _NO_SPEECH and segment.avg_logprob < _LOWEST_LOG_PROBABILITY:
+        return Heard(())
+    return Heard(tuple(_words(segment.words or (), offset)))
+
+
+def _words(words: Iterable[Any], offset: float) -> Iterable[HeardWord]:
+    for word in words:
+        start, end = (round(max(0.0, float(at) - offset), 2) for at in (word.start, word.end))
+        yield HeardWord(start, max(start, end), word.word, round(float(word.probability), 4))
+
+
+def _threads() -> int:
+    """Return the threads that this process may keep busy: what the operator set, or all CPUs it may run on."""
+    return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
