@@ -76,7 +76,8 @@ def _snapshot(repository: str, revision: str | None, directory: Path) -> Path:
 
 def _whole(file: Path) -> bool:
     """Compare a file of the hub's cache with its name: SHA-256 of large files, Git's blob hash (SHA-1) of others."""
-    blob = file.resolve()
+    # One link away; further on is the store that repositories share, whose names are other hashes.
+    blob = file.parent / file.readlink() if file.is_symlink() else file
     if re.fullmatch(r"[0-9a-f]{64}", blob.name):
         with blob.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest() == blob.name
