@@ -200,23 +200,26 @@ class WorkerSettings(Settings):
         "either with @REVISION).",
     )
     model_dir: str | None = Field(None, description="Directory that keeps fetched models; None is in the scratch one.")
-    language_model_engine: Literal["none", "gemini", "vertex", "openai", "anthropic"] = Field(
-        "none", description="Service that analyses transcripts. With none, no text leaves the project."
+    language_model_engine: Literal["extractive", "gemini", "vertex", "openai", "anthropic"] = Field(
+        "extractive",
+        description="Service that analyses transcripts. With extractive it is done here, and no text leaves the project.",
     )
-    language_model: str | None = Field(None, description="Model of that service; None is the engine's own default.")
+    language_model: str = Field("", description="Model of that service, as the service names it.")
     language_model_key: str | None = Field(
-        None, repr=False, description="Key of the service. Better a secret: SPOTMILL_LANGUAGE_MODEL_KEY_SECRET."
-    )
-    language_model_key_secret: str | None = Field(
-        None, description="Version in Secret Manager that holds the key: projects/P/secrets/S/versions/V."
+        None, repr=False, description="Key of the service; Vertex AI takes the VM's own credentials. A secret."
     )
     language_model_endpoint: str | None = Field(None, description="Base URL of the service; None is its own.")
     language_model_timeout_seconds: float = Field(
-        120, gt=0, description="Longest time that one answer of the service may take, in seconds."
+        120, gt=0, le=300, description="Longest time that the service may take for one answer, in seconds."
     )
-    language_model_output_tokens: int = Field(8192, ge=256, description="Most tokens of one answer of the service.")
-    language_model_window_tokens: int | None = Field(
-        None, ge=4096, description="Tokens that the model reads and writes at most; None is what is known of the model."
+    language_model_retries: int = Field(
+        2, ge=0, le=5, description="Times that a question is asked again when the service is away or busy."
+    )
+    language_model_output_tokens: int = Field(
+        16_000, ge=256, description="Most tokens of one answer, the model's thoughts included."
+    )
+    language_model_window_tokens: int = Field(
+        100_000, ge=4_000, description="Tokens of question and answer together at most; longer transcripts are cut up."
     )
     language_model_calls: int = Field(500, ge=1, description="Most questions to the service that one job may ask.")
 
@@ -231,6 +234,19 @@ class WorkerSettings(Settings):
                     raise ValueError(f"SPOTMILL_MODELS: {', '.join(wrong)}: write NAME=PLACE,NAME=PLACE")
                 values[key] = tuple((name, place) for name, _, place in pairs)
         return values
+
+    @model_validator(mode="after")
+    def _language_model_is_whole(self) -> Self:
+        engine = self.language_model_engine
+        if engine != "extractive" and not self.language_model:
+            raise ValueError(f"SPOTMILL_LANGUAGE_MODEL_ENGINE={engine} needs SPOTMILL_LANGUAGE_MODEL")
+        if engine not in ("extractive", "vertex") and not self.language_model_key:
+            raise ValueError(f"SPOTMILL_LANGUAGE_MODEL_ENGINE={engine} needs SPOTMILL_LANGUAGE_MODEL_KEY")
+        if 2 * self.language_model_output_tokens > self.language_model_window_tokens:
+            raise ValueError(
+                "SPOTMILL_LANGUAGE_MODEL_OUTPUT_TOKENS must be at most half of SPOTMILL_LANGUAGE_MODEL_WINDOW_TOKENS"
+            )
+        return self
 
     @model_validator(mode="after")
     def _renews_in_time(self) -> Self:
@@ -274,6 +290,9 @@ class WebSettings(Settings):
         8 * 1024**2, ge=0, description="Largest upload sent by one PUT, in bytes; larger ones resume."
     )
     form_upload_max_bytes: int = Field(32 * 1024**2, ge=1, description="Largest plain form upload, in bytes.")
+    transcript_max_bytes: int = Field(
+        32 * 1024**2, ge=1, description="Largest transcript that is shown and rendered with names, in bytes."
+    )
     page_size: int = Field(50, ge=1, le=200, description="Jobs on one page of a listing unless asked otherwise.")
 
     @model_validator(mode="before")

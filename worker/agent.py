@@ -193,11 +193,26 @@ class Agent:
 
 def _language_model(settings: WorkerSettings) -> LanguageModel | None:
     """Open the hosted model that the operator has chosen; without one, not even its clients are loaded."""
-    if settings.language_model_engine == "none":
+    if settings.language_model_engine == "extractive":
         return None
-    from worker.language_models import open_language_model  # noqa: PLC0415 - a second that others do not pay
+    from worker.language_models.opening import open_language_model  # noqa: PLC0415 - a second that others do not pay
+    from worker.language_models.settings import LanguageModelSettings  # noqa: PLC0415
 
-    return open_language_model(settings)
+    vertex = settings.language_model_engine == "vertex"
+    return open_language_model(
+        LanguageModelSettings(
+            engine=settings.language_model_engine,
+            model=settings.language_model,
+            key=None if vertex else settings.language_model_key,
+            endpoint=settings.language_model_endpoint,
+            project=settings.project if vertex else None,
+            region=settings.region if vertex else None,
+            timeout_seconds=settings.language_model_timeout_seconds,
+            retries=settings.language_model_retries,
+            max_output_tokens=settings.language_model_output_tokens,
+            window_tokens=settings.language_model_window_tokens,
+        )
+    )
 
 
 def _end_process(args: threading.ExceptHookArgs) -> None:
