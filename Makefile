@@ -85,6 +85,7 @@ lock: .venv/ready
 	$(LOCK) --extra cloud --extra web pyproject.toml -o locks/web.txt
 	$(LOCK) --extra cloud --extra dispatcher pyproject.toml -o locks/dispatcher.txt
 	$(LOCK) --extra analysis --extra cloud --extra speech --extra video --extra worker pyproject.toml -o locks/worker.txt
+	$(LOCK) --group pyproject.toml:gpu -o locks/worker-gpu.txt
 	$(LOCK) --group pyproject.toml:build -o locks/build.txt
 	$(LOCK) bench/control_plane/peers/requirements.in -o bench/control_plane/peers/requirements.txt
 

@@ -15,11 +15,16 @@ if [ -d "$services" ]; then
     -exec rm -rf {} +
 fi
 rm -rf "$site/google/cloud/sqladmin" "$site/google/cloud/sqladmin_v1"
-# Tests of the libraries, and what their compilers read.
-find "$site" -depth -type d \( -name testing -o -name tests \) -exec rm -rf {} +
-find "$site" -type f \( -name '*.h' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.pyx' \) -delete
+# onnxruntime's C library (its Python module has all of it once more) and what makes models; numpy's ways to Fortran.
+rm -rf "$site"/onnxruntime/capi/libonnxruntime.so* "$site"/onnxruntime/datasets "$site"/onnxruntime/quantization \
+  "$site"/onnxruntime/tools "$site"/onnxruntime/transformers "$site/numpy/distutils" "$site/numpy/f2py"
+# Of CUDA, CTranslate2 opens cuBLAS, and that the compiler of kernels; both as they are, without another's interface.
+rm -rf "$site"/nvidia/*/bin "$site"/nvidia/*/include "$site"/nvidia/*/lib/libnvblas.so* "$site"/nvidia/*/lib/*.alt.so*
+# Tests of the libraries (scikit-learn loads one library's own), and what their compilers read.
+find "$site" -depth -type d \( -name testing -o -name tests \) -not -path '*/array_api_extra/*' -exec rm -rf {} +
+find "$site" -type f \( -name '*.a' -o -name '*.h' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.pyx' \) -delete
 # Symbols for debuggers; the libraries that wheels bring along (*.libs) were relinked, and strip would break some.
-find "$site" -name '*.so' -not -path '*.libs/*' -exec strip --strip-debug {} +
+find "$site" -name '*.so' -not -path '*.libs/*' -not -path '*/nvidia/*' -exec strip --strip-debug {} +
 
 # Nothing may write bytecode later. It is never compared with its source, so that the start looks up half as many files.
 /opt/spotmill/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash "$site"
