@@ -1,0 +1,1 @@
+"""The rooms of the video pipeline; ``pipeline.py`` walks through them."""
