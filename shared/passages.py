@@ -124,9 +124,10 @@ def _parts(marked: str, least: int) -> list[Part]:
     ]
 
 
-_LABELS = text("SELECT DISTINCT speaker FROM passages WHERE job_id = :job AND speaker IS NOT NULL")
+_LABELS = text("""
+    SELECT speaker FROM passages WHERE job_id = :job AND speaker IS NOT NULL GROUP BY speaker ORDER BY min(ordinal)""")
 
 
 def labels(connection: Connection, job_id: uuid.UUID) -> Sequence[str]:
-    """List the speakers that a job's passages have."""
-    return sorted(connection.execute(_LABELS, {"job": job_id}).scalars())
+    """List the speakers that a job's passages have, in the order in which they speak first."""
+    return connection.execute(_LABELS, {"job": job_id}).scalars().all()

@@ -39,6 +39,9 @@ class Person:
     def post(self, path: str, **options: Any) -> TestResponse:
         return self.client.post(path, **self._signed(options))
 
+    def put(self, path: str, **options: Any) -> TestResponse:
+        return self.client.put(path, **self._signed(options))
+
     def api(self, path: str, **options: Any) -> Any:
         """Get something that is there from the API."""
         answer = self.get(API + path, **options)

@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, Response
 
 from services.web import problems, security
-from services.web.api import artifacts, dead_letters, health, jobs, queue, runs, uploads
+from services.web.api import artifacts, dead_letters, health, jobs, queue, runs, search, transcripts, uploads
 from services.web.backends import Backends, check_signer
 from services.web.identity import open_gate
 from services.web.listing import API
@@ -25,6 +25,8 @@ _PARTS: tuple[Api, ...] = (
     jobs.api,
     queue.api,
     runs.api,
+    search.api,
+    transcripts.api,
     uploads.api,
 )
 #: Bodies of calls that say nothing else.

@@ -117,6 +117,12 @@ class Backends:
             return open_storage(self.settings.project).bucket(self.settings.upload_bucket)
 
     @cached_property
+    def result_bucket(self) -> Bucket:
+        """The bucket of results, for those that the service itself reads."""
+        with self._lock:
+            return open_storage(self.settings.project).bucket(self.settings.result_bucket)
+
+    @cached_property
     def publisher(self) -> "PublisherClient":
         """The publisher of job messages."""
         from shared.queue import open_publisher  # noqa: PLC0415 - gRPC is slow to load, and only a retry publishes

@@ -19,8 +19,12 @@ def _problem(words: str) -> dict[str, Any]:
     return {"description": words, "content": _PROBLEM}
 
 
-def _answer(status: int, shape: type[BaseModel] | None, *, conditional: bool) -> dict[str, Any]:
+def _answer(
+    status: int, shape: type[BaseModel] | None, *, conditional: bool, media: str | None = None
+) -> dict[str, Any]:
     described: dict[str, Any] = {"description": _WORDS[status]}
+    if status == 200 and media is not None:
+        described["content"] = {media: {"schema": {"type": "string"} if media.startswith("text/") else {}}}
     if shape is not None:
         described["content"] = {"application/json": {"schema": {"$ref": f"{_SCHEMAS}{shape.__name__}"}}}
     if status == 302:
@@ -31,10 +35,11 @@ def _answer(status: int, shape: type[BaseModel] | None, *, conditional: bool) ->
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    in_path = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-        for name in operation.parameters
-    ]
+    in_path: list[dict[str, Any]] = []
+    for name in operation.parameters:
+        pattern = operation.labels.get(name)
+        form = {"format": "uuid"} if pattern is None else {"pattern": pattern}
+        in_path.append({"name": name, "in": "path", "required": True, "schema": {"type": "string", **form}})
     if operation.query is None:
         return in_path
     schema = operation.query.model_json_schema(mode="validation", ref_template=_SCHEMAS + "{model}")
@@ -49,7 +54,7 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 
 def _describe(operation: Operation) -> dict[str, Any]:
     answers = {
-        str(status): _answer(status, shape, conditional=operation.conditional)
+        str(status): _answer(status, shape, conditional=operation.conditional, media=operation.media)
         for status, shape in operation.answers.items()
     }
     if operation.conditional:

@@ -23,7 +23,10 @@ Handler = Callable[..., Response]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call as OpenAPI sees it. ``path`` has ``{name}`` for each UUID; ``answers`` maps a status to its shape."""
+    """One call as OpenAPI sees it. ``path`` has ``{name}`` for each UUID; ``answers`` maps a status to its shape.
+
+    ``labels`` are parts of the path that are words, with patterns. ``media`` is the type of a 200 that is no JSON.
+    """
 
     method: str
     path: str
@@ -35,6 +38,8 @@ class Operation:
     body: type[Wish] | None
     conditional: bool
     public: bool
+    labels: Mapping[str, str]
+    media: str | None
 
     @property
     def parameters(self) -> list[str]:
@@ -131,13 +136,27 @@ class Api:
         body: type[Wish] | None = None,
         conditional: bool = False,
         public: bool = False,
+        labels: Mapping[str, str] | None = None,
+        media: str | None = None,
     ) -> Callable[[Handler], Handler]:
-        """Make a function answer a call. It gets the path's UUIDs by name, ``query`` and ``body`` where declared."""
+        """Make a function answer a call. It gets parts of the path by name, ``query`` and ``body`` where declared."""
+        words = labels or {}
 
         def declare(handler: Handler) -> Handler:
             self.operations.append(
                 Operation(
-                    method, path, handler.__name__, summary, answers, problems or {}, query, body, conditional, public
+                    method,
+                    path,
+                    handler.__name__,
+                    summary,
+                    answers,
+                    problems or {},
+                    query,
+                    body,
+                    conditional,
+                    public,
+                    words,
+                    media,
                 )
             )
 
@@ -149,7 +168,7 @@ class Api:
                 response = handler(**arguments)
                 return _condition(response) if conditional else response
 
-            rule = re.sub(r"\{(\w+)\}", r"<uuid:\1>", path)
+            rule = re.sub(r"\{(\w+)\}", lambda part: f"<{'string' if part[1] in words else 'uuid'}:{part[1]}>", path)
             self.blueprint.add_url_rule(rule, handler.__name__, serve, methods=[method])
             return handler
 

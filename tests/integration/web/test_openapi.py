@@ -11,6 +11,7 @@ from schemathesis import GenerationMode
 
 from services.web.app import describe
 from services.web.identity import ASSERTION_HEADER
+from tests.finished_media import recording
 from tests.web import API, PUBLIC_URL, Web
 
 # Schemathesis draws from the random module inside its strategies, which Hypothesis dislikes.
@@ -52,12 +53,11 @@ def test_every_call_keeps_to_its_description(web: Web, method: str, path: str, m
 
 @pytest.mark.parametrize(("method", "path"), [call for call in CALLS if "{" in call[1]])
 def test_calls_about_what_is_there_keep_to_it_too(web: Web, method: str, path: str) -> None:
-    """The same for a job that has everything: attempts, artifacts, a result."""
+    """The same for a job that has everything: attempts, artifacts, a result, a transcript."""
     email = "ada@example.org"
-    [job] = web.record(email, "photo.jpg")
-    web.finish(job, [web.result("thumbnail", b"x", "image/webp", "t.webp")])
+    job = recording(web.cloud, owner=email)
     artifact = web.person(email).api(f"/jobs/{job}")["artifacts"][0]["id"]
-    ids = {"{job_id}": str(job), "{artifact_id}": artifact, "{letter_id}": str(uuid.uuid4())}
+    ids = {"{job_id}": str(job), "{artifact_id}": artifact, "{letter_id}": str(uuid.uuid4()), "{label}": "S2"}
     known = {name.strip("{}"): known for name, known in ids.items() if name in path}
     hold(web, method, path, GenerationMode.POSITIVE, path_parameters=known)
 
