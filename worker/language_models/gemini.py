@@ -55,7 +55,9 @@ class Gemini:
                 )
             return self._text(answer)
         except errors.APIError as error:
-            raise refused(self._service, error.code, settings.model, error.message) from error
+            # The Gemini API answers 400 to a wrong key.
+            status = 401 if "API_KEY_INVALID" in str(error.details) else error.code
+            raise refused(self._service, status, settings.model, error.message) from error
         except httpx2.TimeoutException as error:
             raise silent(self._service, settings.timeout_seconds) from error
         except httpx2.TransportError as error:

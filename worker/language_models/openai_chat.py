@@ -80,7 +80,8 @@ def _text(answer: openai.types.chat.ChatCompletion, max_output_tokens: int) -> s
 
 
 def _status(error: openai.APIStatusError, model: str) -> LanguageModelError:
-    found = refused(SERVICE, error.status_code, model, error.message)
+    words = error.body.get("message") if isinstance(error.body, dict) else None
+    found = refused(SERVICE, error.status_code, model, words if isinstance(words, str) else None)
     if error.code == "insufficient_quota":  # no credit: it does not come back by waiting
         found.retryable = False
     return found
