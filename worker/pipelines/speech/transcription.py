@@ -1,0 +1,154 @@
+"""From a file to its transcript, in steps: sound, speech, language, words, speakers.
+
+The video pipeline calls this, too; what is published of it is in ``publication``.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.transcript.schema import Transcript
+from spotmill import Job, Model, PermanentError
+from worker.pipelines.media.pcm import Pcm
+from worker.pipelines.speech import merge
+from worker.pipelines.speech.clips import Clip, plan, spread
+from worker.pipelines.speech.progress import Stretch
+from worker.pipelines.speech.recognition import recognise
+from worker.pipelines.speech.settings import SpeechSettings
+from worker.pipelines.speech.sound import decoded_sound
+from worker.pipelines.speech.voice import PIECE_FRAMES, VoicePiece, frame_count, spans, voice_model, voice_piece
+from worker.pipelines.speech.whisper import Heard, Recipe, load
+
+#: The language of a recording in which nobody speaks (ISO 639-2: undetermined).
+NO_LANGUAGE = "und"
+
+#: Clips in which the language is looked for.
+_LANGUAGE_CLIPS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """A transcript and the sound that it is of."""
+
+    transcript: Transcript
+    pcm: Pcm
+
+
+@dataclass(frozen=True, slots=True)
+class _Language:
+    name: str
+    probability: float | None = None
+
+
+def transcribe(
+    job: Job, source: Callable[[], Path], settings: SpeechSettings, progress: tuple[float, float] = (0.0, 1.0)
+) -> Transcription:
+    """Write down what is said in a file; ``source`` is called only where the file itself is needed.
+
+    ``progress`` is where this begins and ends in the job's progress.
+
+    Raises:
+        PermanentError: the file has no sound, or its settings ask for what there is not.
+    """
+    whole = Stretch(job, *progress)
+    pcm = decoded_sound(
+        job,
+        source,
+        track=settings.track,
+        max_hours=settings.max_hours,
+        told=lambda done: whole.tell(0.1 * done, "decoding the sound"),
+    )
+    probabilities = _probabilities(pcm, settings, whole.part(0.1, 0.12))
+    clips = plan(spans(probabilities, pcm.samples))
+    heard: list[Heard] = []
+    language = _Language(settings.language or NO_LANGUAGE)
+    if clips:
+        model = job.model(settings.model)
+        language = _language(job, model, pcm, clips, settings)
+        recipe = Recipe(language.name, settings.task, settings.vocabulary, settings.beam_size)
+        heard = _heard(model, pcm, clips, recipe, whole.part(0.12, 0.8))
+    spoken = [merge.Spoken(word) for word in merge.words(clips, heard)]
+    transcript = Transcript(
+        duration=round(pcm.seconds, 3),
+        language=language.name,
+        language_probability=language.probability,
+        task=settings.task,
+        model=settings.model,
+        segments=tuple(merge.segments(spoken)),
+    )
+    return Transcription(transcript, pcm)
+
+
+def _probabilities(pcm: Pcm, settings: SpeechSettings, part: Stretch) -> NDArray[np.float32]:
+    pieces: list[VoicePiece] = []
+    frames = frame_count(pcm)
+    for first in range(0, frames, PIECE_FRAMES):
+        part.tell(first / frames, "finding speech")
+        key = f"speech found by {voice_model()}, track {settings.track}, from frame {first} of {frames}"
+        before = pieces[-1] if pieces else None
+        pieces.append(VoicePiece.from_bytes(part.job.step(key, _voice, pcm, first, before)))
+    return np.concatenate([piece.probabilities for piece in pieces])
+
+
+def _voice(pcm: Pcm, first: int, before: VoicePiece | None) -> bytes:
+    return voice_piece(pcm, first, before).to_bytes()
+
+
+def _language(job: Job, model: Model, pcm: Pcm, clips: Sequence[Clip], settings: SpeechSettings) -> _Language:
+    """Take the language that was given, or find it out.
+
+    Raises:
+        PermanentError: the model cannot do what the settings ask for.
+    """
+    chosen = spread(clips, _LANGUAGE_CLIPS)
+    known, name, probability = job.step(f"language by {model.id}, {_digest(chosen)}", _detect, model, pcm, chosen)
+    if settings.language is not None and settings.language not in known:
+        only = (
+            "English only" if len(known) == 1 else f"{len(known)} languages, and {settings.language!r} is none of them"
+        )
+        raise PermanentError(f"The model {settings.model!r} knows {only}.")
+    if settings.task == "translate" and len(known) == 1:
+        raise PermanentError(f"The model {settings.model!r} knows English only, so it cannot translate.")
+    return _Language(name, probability) if settings.language is None else _Language(settings.language)
+
+
+def _detect(model: Model, pcm: Pcm, chosen: Sequence[Clip]) -> tuple[tuple[str, ...], str, float | None]:
+    whisper = load(model.path, model.id)
+    if len(whisper.languages) == 1:
+        return whisper.languages, whisper.languages[0], None
+    return whisper.languages, *whisper.language([clip.sound(pcm) for clip in chosen])
+
+
+def _heard(model: Model, pcm: Pcm, clips: Sequence[Clip], recipe: Recipe, part: Stretch) -> list[Heard]:
+    """Recognise group by group; the value of each step says how many clips it holds."""
+    heard: list[Heard] = []
+    key = f"words by {model.id}, {_digest(clips, recipe)}"
+    while len(heard) < len(clips):
+        first = len(heard)
+
+        def tell(done: int, first: int = first) -> None:
+            part.tell((first + done) / len(clips), "recognising speech")
+
+        tell(0)
+        values = part.job.step(f"{key}, from clip {first}", _recognised, model, pcm, clips[first:], recipe, tell)
+        heard += [Heard.from_json(value) for value in values]
+    return heard
+
+
+def _recognised(
+    model: Model, pcm: Pcm, clips: Sequence[Clip], recipe: Recipe, tell: Callable[[int], None]
+) -> list[dict[str, Any]]:
+    found = recognise(load(model.path, model.id), pcm, clips, recipe, tell)
+    return [heard.to_json() for heard in found]
+
+
+def _digest(clips: Sequence[Clip], recipe: Recipe | None = None) -> str:
+    """Name what is heard and how, for the keys of steps."""
+    described = [[asdict(clip) for clip in clips], asdict(recipe) if recipe else None]
+    return sha256(json.dumps(described).encode()).hexdigest()[:16]
