@@ -45,6 +45,7 @@ TALK = conversation(
         "Four hundred at most. I asked the school band whether they play for the food: they laughed & said <perhaps>.",
     ),
 )
+_HLS = "application/vnd.apple.mpegurl"
 #: Of ``TALK``.
 UNDERSTOOD = Analysis(
     engine="extractive",
@@ -221,6 +222,8 @@ def filmed(seconds: float) -> Sequence[File]:
             "video-180.mp4",
             {"width": 320, "height": 180},
         ),
+        File("hls", b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhls-mp4-360.m3u8\n", _HLS, "hls.m3u8"),
+        File("hls-mp4-360", b'#EXTM3U\n#EXT-X-MAP:URI="mp4-360.mp4",BYTERANGE="99@0"\n', _HLS, "mp4-360.m3u8"),
         File("poster", _ffmpeg(*card, "-frames:v", "1", ending=".jpg"), "image/jpeg", "poster.jpg", size),
         File("sprite", _ffmpeg(*card, "-vf", sheet, "-frames:v", "1", ending=".jpg"), "image/jpeg", "sprite.jpg"),
         File("sprite-vtt", ("WEBVTT\n\n" + "\n".join(cues)).encode(), "text/vtt", "sprite.vtt"),

@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, Response
 
 from services.web import problems, security
-from services.web.api import artifacts, dead_letters, health, jobs, queue, runs, search, transcripts, uploads
+from services.web.api import artifacts, dead_letters, health, hls, jobs, queue, runs, search, transcripts, uploads
 from services.web.backends import Backends, check_signer
 from services.web.identity import open_gate
 from services.web.listing import API
@@ -22,6 +22,7 @@ _PARTS: tuple[Api, ...] = (
     artifacts.api,
     dead_letters.api,
     health.api,
+    hls.api,
     jobs.api,
     queue.api,
     runs.api,

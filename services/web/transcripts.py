@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from services.web.backends import Backends
 from services.web.problems import Problem, not_found
+from services.web.stored import Stored, content
 from services.web.transcript_shapes import JobTranscript, NamedSpeaker, SpokenParagraph, SpokenSegment
 from shared import models, passages, speakers
 from shared.models import JobStatus
@@ -30,15 +31,6 @@ _KEPT = 8
 M = TypeVar("M", bound=BaseModel)
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An artifact in the result bucket."""
-
-    object: str
-    generation: int
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +131,10 @@ def _analysis(backends: Backends, found: Found) -> Analysis | None:
 def _checked(kind: type[M], backends: Backends, stored: Stored) -> M | None:
     """Read JSON that a pipeline made, perhaps somebody's own."""
     try:
-        return kind.model_validate_json(_bytes(backends, stored))
+        return kind.model_validate_json(content(backends, stored))
     except ValidationError as error:
         log.warning("artifact.unreadable", object=stored.object, reason=str(error).splitlines()[0])
         return None
-
-
-def _bytes(backends: Backends, stored: Stored) -> bytes:
-    content: bytes = backends.result_bucket.blob(stored.object, generation=stored.generation).download_as_bytes()
-    return content
 
 
 def write(backends: Backends, found: Found, form: Form) -> bytes:

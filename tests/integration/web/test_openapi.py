@@ -57,7 +57,13 @@ def test_calls_about_what_is_there_keep_to_it_too(web: Web, method: str, path: s
     email = "ada@example.org"
     job = recording(web.cloud, owner=email)
     artifact = web.person(email).api(f"/jobs/{job}")["artifacts"][0]["id"]
-    ids = {"{job_id}": str(job), "{artifact_id}": artifact, "{letter_id}": str(uuid.uuid4()), "{label}": "S2"}
+    ids = {
+        "{job_id}": str(job),
+        "{artifact_id}": artifact,
+        "{letter_id}": str(uuid.uuid4()),
+        "{label}": "S2",
+        "{file}": "mp4-360.mp4",
+    }
     known = {name.strip("{}"): known for name, known in ids.items() if name in path}
     hold(web, method, path, GenerationMode.POSITIVE, path_parameters=known)
 
