@@ -2,7 +2,9 @@
 
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -56,16 +58,16 @@ def film(
     width, height = size
     defaults = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "20", "-g", "60", "-bf", "2", "-pix_fmt", "yuv420p"]
     command = [
-        executable(), "-nostdin", "-v", "error", "-y",
+        executable(), "-v", "error", "-y",
         "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(rate), "-i", "pipe:0",
         *sound, *(("-t", str(seconds)) if sound else ()), *defaults, *options, str(path),
     ]  # fmt: skip
-    command.remove("-nostdin")
     with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
         assert encoder.stdin is not None
-        for frame in frames(size, rate, count):
-            encoder.stdin.write(frame)
-        encoder.stdin.close()
+        with suppress(BrokenPipeError):  # the options may end the film earlier
+            for frame in frames(size, rate, count):
+                encoder.stdin.write(frame)
+            encoder.stdin.close()
     assert encoder.returncode == 0, command
     return path
 
@@ -77,7 +79,7 @@ def number_of(luma: NDArray[np.uint8]) -> int | None:
     strip = luma[top // 4 : max(top // 4 + 1, 3 * top // 4)].astype(np.float32)
     edges = np.linspace(0, width, _CELLS + 1)
     cells = []
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in pairwise(edges):
         third = (right - left) / 3
         cells.append(float(strip[:, round(left + third) : max(round(left + third) + 1, round(right - third))].mean()))
     light, dark = cells[0], cells[1]

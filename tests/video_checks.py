@@ -47,7 +47,7 @@ def check(path: Path, *, numbered: bool = True) -> Checked:
         assert step.denominator == 1, f"{path}: frames of {rate} a second do not fit a clock of {base}"
         assert times == [n * int(step) for n in range(len(times))], f"{path}: timestamps are not uniform"
         width, height = video.width, video.height
-    numbers = [number_of(luma) for luma in lumas(path, width, height)] if numbered else [None] * len(times)
+    numbers = [number_of(luma) if numbered else None for luma in lumas(path, width, height)]
     assert len(numbers) == len(times), f"{path}: {len(numbers)} frames come out of {len(times)}"
     start, end = _sound(path)
     return Checked(numbers, width, height, rate, start, end)

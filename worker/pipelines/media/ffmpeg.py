@@ -29,7 +29,7 @@ MOST_STREAMS = 200
 STALL_SECONDS = 300.0
 
 _POLL_SECONDS = 0.25
-_KEPT_LINES = 20
+_KEPT_LINES, _MORE_LINES = 20, 2000
 _DISK = ("No space left on device", "Disk quota exceeded")
 #: Lines that tell the uploader nothing, or name paths on the worker.
 _MEANINGLESS = ("file:", "Error opening", "Conversion failed", "Nothing was written", "not on whitelist")
@@ -78,9 +78,8 @@ class Ffmpeg:
         self, arguments: Sequence[str], *, trouble: str, level: str = "error", stall_seconds: float = STALL_SECONDS
     ) -> None:
         self.progress = Progress()
-        #: Lines that were complaints, all of them counted and the last ones kept.
-        self.complaints = 0
-        self.lines: deque[str] = deque(maxlen=_KEPT_LINES if level == "error" else None)
+        #: What it had to say, as far as it is kept: the last of the errors, more of what was asked for.
+        self.lines: deque[str] = deque(maxlen=_KEPT_LINES if level == "error" else _MORE_LINES)
         self._trouble = trouble
         self._stall_seconds = stall_seconds
         common = ["-nostdin", "-hide_banner", "-loglevel", level, "-nostats", "-stats_period", "0.25"]
@@ -155,7 +154,6 @@ class Ffmpeg:
     def _read_errors(self, pipe: IO[bytes]) -> None:
         with pipe:
             while line := pipe.readline(2000):
-                self.complaints += 1
                 self.lines.append(line.decode("utf-8", "replace").rstrip())
 
 
@@ -167,7 +165,7 @@ def run(
     level: str = "error",
     stall_seconds: float = STALL_SECONDS,
 ) -> Ffmpeg:
-    """Run ffmpeg to its end; return it for its ``lines`` and ``complaints``.
+    """Run ffmpeg to its end; return it for its ``lines``.
 
     Raises:
         PermanentError: the file is at fault.

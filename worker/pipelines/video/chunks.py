@@ -3,7 +3,7 @@
 Two chunks are at work at once: while one fills or empties its encoders' look-ahead, the other has the processors busy.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -22,8 +22,11 @@ from worker.pipelines.video.settings import Settings
 
 #: Part of a chunk after which the next one is begun.
 _BEGIN_NEXT = 0.5
-#: In the name of a chunk's file: the decoder complained about what the film has there.
+#: In the name of a chunk's file: the decoder found the film damaged there.
 DAMAGED = ".damaged"
+#: What decoders say of damage. Of frames whose references lie before the place where decoding began they complain, too,
+#: but those are not shown.
+_DAMAGE = ("error while decoding", "concealing", "orrupt", "Invalid data", "Invalid NAL", "damaged", "invalid as first")
 
 
 @dataclass
@@ -66,7 +69,7 @@ class Encoding:
                 failure = error
                 continue
             if self._is_whole(chunk):
-                return self._finish(chunk, damaged=process.complaints > 0)
+                return self._finish(chunk, damaged=patient or _saw_damage(process.lines))
         minutes, seconds = divmod(int(chunk.first / self.plan.rate), 60)
         raise failure or PermanentError(f"The video is damaged at {minutes}:{seconds:02}: no frame there is readable.")
 
@@ -105,6 +108,10 @@ class Encoding:
 
     def _file(self, chunk: Chunk) -> Path:
         return self.folder / f"chunk-{chunk.number:05}.mp4"
+
+
+def _saw_damage(lines: Iterable[str]) -> bool:
+    return any(phrase in line for line in lines for phrase in _DAMAGE)
 
 
 def _tries(chunk: Chunk) -> list[tuple[float | None, bool]]:

@@ -12,6 +12,7 @@ from worker.pipelines.video.sizes import Size
 
 _SCALING = "bicubic+accurate_rnd+bitexact"
 _HDR = {"smpte2084": "smpte2084", "arib-std-b67": "arib-std-b67"}
+_TAGS = ("bt709", "bt470m", "bt470bg", "smpte170m", "smpte240m", "film")
 _RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "pal8", "0rgb", "0bgr")
 
 
@@ -46,7 +47,7 @@ def graph(
     pad = 0
     for number, (size, wanted) in enumerate(outputs):
         made = "".join(f"[v{pad + i}]" for i in range(wanted))
-        text += f";[s{number}]{_scale(look, size)},setsar=1,format=yuv420p,split={wanted}{made}"
+        text += f";[s{number}]{_scale(look, size)},setsar=1,format=yuv420p,{_tags(look)},split={wanted}{made}"
         pad += wanted
     return text
 
@@ -54,6 +55,16 @@ def graph(
 def _scale(look: Look, size: Size) -> str:
     matrix = ":out_color_matrix=bt709" if look.pixel_format.startswith(_RGB) else ""
     return f"scale={size.width}:{size.height}:flags={_SCALING}:out_range=tv{matrix}"
+
+
+def _tags(look: Look) -> str:
+    """Say outright what the colours are: the same of every chunk, whatever the film's frames there say of themselves."""
+    told = [look.primaries, look.transfer, look.matrix]
+    if is_hdr(look) or look.primaries == "bt2020" or look.pixel_format.startswith(_RGB):
+        told = ["bt709"] * 3
+    primaries, transfer, matrix = (name if name in _TAGS else "unknown" for name in told)
+    colours = f"color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}"
+    return f"setparams=field_mode=prog:range=tv:{colours}"
 
 
 def _to_sdr(look: Look, largest: Size) -> list[str]:

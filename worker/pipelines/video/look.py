@@ -10,6 +10,7 @@ from worker.pipelines.media import ffmpeg
 
 #: Frames that are looked at. Interlacing shows in the first ones; a broadcast may begin with some that are broken.
 FRAMES = 12
+_SECONDS = 60
 TROUBLE = "The video cannot be decoded"
 
 _SHOWN = re.compile(r"pts:\s*(-?\d+).* fmt:(\S+) .*sar:(\d+)/(\d+) s:(\d+)x(\d+) i:([PTB])")
@@ -45,7 +46,7 @@ def look(path: Path, index: int, max_pixels: int) -> Look:
     process = ffmpeg.run(
         [
             *decoding(max_pixels),
-            *ffmpeg.source(path),
+            *ffmpeg.source(path, "-t", str(_SECONDS)),
             "-map", f"0:{index}", "-frames:v", str(FRAMES), "-fps_mode", "passthrough",
             "-vf", "showinfo=checksum=0", "-f", "null", "-",
         ],

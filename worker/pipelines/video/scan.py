@@ -36,8 +36,8 @@ class Sound:
 class Frames:
     """The frames of a film: when they are shown, sorted, in units of ``base`` seconds, and which are keyframes.
 
-    ``times`` are the file's own, so the first one need not be 0. ``disorder`` says that the clock of the file jumps
-    back, as where recordings were glued together.
+    ``times`` are the file's own, so the first one need not be 0. ``disorder`` says that the clock of the file jumps, as
+    where recordings were glued together.
     """
 
     base: Fraction
@@ -53,13 +53,15 @@ def scan(path: Path, video: VideoStream, audio_index: int | None, told: Callable
     Raises:
         PermanentError: it has no frame with a time, or too many.
     """
+    from av.stream import Discard  # noqa: PLC0415 - 40 MB of libraries that only media jobs need
+
     seen, heard = _Seen(), _Heard()
     size = max(1, path.stat().st_size)
     with closing(open_media(path)) as container:
         wanted = [container.streams[i] for i in (video.index, audio_index) if i is not None]
         for stream in container.streams:
             if stream not in wanted:
-                stream.discard = "all"
+                stream.discard = Discard.all
         for number, packet in enumerate(packets(container, wanted)):
             if number % _OFTEN == 0:
                 told(min(1.0, max(0, packet.pos or 0) / size))
