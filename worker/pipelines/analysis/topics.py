@@ -8,7 +8,7 @@ segmentation" (ACL 2001), found by dynamic programming. Phrases such as "next po
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from shared.transcript.analysis import Topic
 from worker.pipelines.analysis.languages.language import Language
@@ -20,6 +20,8 @@ LEAST_SECONDS = 15.0
 BOUNDARY_COST = 2.0
 #: What "next point" takes off that, in nats.
 OPENING_BONUS = 4.0
+#: "Next point" counts within so many sentences of a segment.
+OPENING_SENTENCES = 3
 #: Sentences are joined to units of so many words, and of more where the text has more than so many units by that.
 UNIT_WORDS, MOST_UNITS = 12, 1000
 #: Most words of a topic, over half an hour of talk: what is longer is cut, so that hours stay cheap.
@@ -49,8 +51,8 @@ def topics(parts: list[list[Sentence]], language: Language | None) -> tuple[Topi
         found.append(
             Topic(
                 title=_title(part, everywhere, language) or str(number),
-                start=part[0].start,
-                end=max(sentence.end for sentence in part),
+                start=next((sentence.start for sentence in part if sentence.segments[0] >= first), part[0].start),
+                end=part[-1].end,
                 segments=tuple(range(first, last + 1)),
             )
         )
@@ -99,16 +101,19 @@ def _is_long_enough(units: list[_Unit], first: int, last: int) -> bool:
 
 
 def _units(said: list[Sentence], language: Language | None) -> list[_Unit]:
-    """Join short sentences, so that hours stay cheap; one with "next point" begins a unit."""
+    """Join short sentences, so that hours stay cheap; one begins where a segment does, and at "next point"."""
     units: list[_Unit] = []
     enough = max(UNIT_WORDS, sum(sentence.length for sentence in said) // MOST_UNITS)
-    for sentence in said:
-        opens = language is not None and language.openings.search(sentence.text) is not None
+    for _, group in groupby(said, key=lambda sentence: sentence.segments[0]):
+        segment = list(group)
+        opens = language is not None and any(
+            language.openings.search(sentence.text) for sentence in segment[:OPENING_SENTENCES]
+        )
         if not units or units[-1].length >= enough or opens:
             units.append(_Unit(opens))
-        units[-1].sentences.append(sentence)
-        units[-1].terms.extend(sentence.terms)
-        units[-1].length += sentence.length
+        units[-1].sentences.extend(segment)
+        units[-1].terms.extend(stem for sentence in segment for stem in sentence.terms)
+        units[-1].length += sum(sentence.length for sentence in segment)
     return units
 
 
