@@ -1,0 +1,139 @@
+"""Who speaks when: diarisation error of conversations whose turns are known, speed and memory.
+
+Thresholds were chosen on the development rows. The other rows have other readers, and the call has other people yet.
+"""
+
+import resource
+import tempfile
+import time
+import wave
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from tests.diarisation_error import diarisation_error
+from tests.speakers_media import Manner, conversation
+from tests.speech_media import Turn as TrueTurn
+from tests.speech_media import call
+from worker.pipelines.media.pcm import Pcm
+from worker.pipelines.speakers.diarisation import diarise
+from worker.pipelines.speech.voice import voice_probabilities
+
+#: The table's limit on the error of a mix and of the call.
+_TARGET = "<= 8"
+
+_DEVELOPMENT = {
+    "1": ("july",),
+    "2": ("july", "paola"),
+    "2, b": ("armelle", "paola"),
+    "3": ("july", "armelle", "paola"),
+}
+_MEASURED = {
+    "1": ("june",),
+    "2": ("allison", "carlo"),
+    "2, two women": ("allison", "june"),
+    "3": ("allison", "carlo", "ivrvoice"),
+    "3, women": ("allison", "june", "ivrvoice"),
+    "4": ("allison", "june", "carlo", "ivrvoice"),
+    "5": ("allison", "june", "carlo", "ivrvoice", "austen"),
+}
+_MANNERS = {
+    "": Manner(),
+    ", telephone": Manner(telephone=True),
+    ", quick turns": Manner(turn=(0.5, 4.0), pause=(0.0, 0.4)),
+}
+_INTERRUPTING = Manner(interrupting=0.2)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def run(quick: bool) -> list[dict[str, Any]]:
+    """Measure errors on mixes of two to five minutes and on the call, then speed and memory on a long mix."""
+    rows = list(_call_rows())
+    for name, readers in _MEASURED.items():
+        for manner, how in _MANNERS.items():
+            if not (quick and manner):
+                rows.append(_mix_row(f"{name} speakers{manner}", readers, 60 + 60 * len(readers), how, _TARGET))
+    three = _MEASURED["3"]
+    rows.append(_mix_row("3 speakers, interrupting", three, 240, _INTERRUPTING))
+    for name, readers in {} if quick else _DEVELOPMENT.items():
+        rows.append(_mix_row(f"development: {name} speakers", readers, 60 + 60 * len(readers), Manner()))
+    return rows + _long_rows(900 if quick else 10_800)
+
+
+def _mix_row(name: str, readers: Sequence[str], seconds: float, manner: Manner, target: str = "") -> dict[str, Any]:
+    talk = conversation(readers, seconds, seed=1, manner=manner)
+    with tempfile.TemporaryDirectory() as folder:
+        pcm = Pcm(talk.write(Path(folder) / "mix.pcm"))
+        return _error_row(name, pcm, talk.turns, 0.25, target)
+
+
+def _call_rows() -> Iterator[dict[str, Any]]:
+    wav, truth = call()
+    with tempfile.TemporaryDirectory() as folder, wave.open(str(wav)) as file:
+        path = Path(folder) / "call.pcm"
+        path.write_bytes(file.readframes(file.getnframes()))  # 16 kHz mono, 16 bits
+        yield _error_row("real call", Pcm(path), truth, 0.25, _TARGET)
+        yield _error_row("real call, collar 0.125 s", Pcm(path), truth, 0.125)
+
+
+def _error_row(name: str, pcm: Pcm, truth: Sequence[TrueTurn], collar: float, target: str = "") -> dict[str, Any]:
+    found = diarise(Clock(), pcm, voice_probabilities(pcm))
+    error = diarisation_error(truth, found, collar)
+    count = f"{len({turn.speaker for turn in found})} of {len({turn.speaker for turn in truth})} found"
+    detail = f"missed {error.missed:.2%}, false {error.false_alarm:.2%}, confused {error.confusion:.2%}"
+    return _row(f"DER {name} ({count}; {detail})", 100 * error.rate, "%", target)
+
+
+def _long_rows(seconds: int) -> list[dict[str, Any]]:
+    """Repeat ten minutes of talk until it is long enough; nothing but memory and time is measured on it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "long.pcm"
+        talk = conversation(_MEASURED["4"], 600, seed=2)
+        once = talk.write(Path(folder) / "once.pcm").read_bytes()
+        with path.open("wb") as file:
+            for _ in range(-(-seconds // 600)):
+                file.write(once)
+        pcm = Pcm(path)
+        probabilities = voice_probabilities(pcm)
+        before = _resident_bytes()
+        clock = Clock()
+        started = time.monotonic()
+        found = diarise(clock, pcm, probabilities)
+        took = time.monotonic() - started
+    return [
+        _row(f"{len({turn.speaker for turn in found})} speakers found in {pcm.seconds / 3600:.2f} h, of 4", 0.0, ""),
+        _row("time for each second of sound, 1 thread", took / pcm.seconds, "s"),
+        _row("longest step", max(clock.seconds.values()), "s", "<= 15"),
+        _row("steps", float(len(clock.seconds)), ""),
+        _row("memory that it took", (_resident_bytes() - before) / 2**20, "MiB", "< 1000"),
+    ]
+
+
+def _resident_bytes() -> int:
+    """Give the most memory that this process has ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _row(name: str, value: float, unit: str, target: str = "") -> dict[str, Any]:
+    return {"group": "speakers", "name": name, "value": value, "unit": unit, "target": target}
+
+
+@dataclass
+class Clock:
+    """A job that runs each step and remembers how long it took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def step(self, key: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a step."""
+        started = time.monotonic()
+        value = fn(*args, **kwargs)
+        self.seconds[key] = time.monotonic() - started
+        return value
+
+    def progress(self, fraction: float, stage: str = "") -> None:
+        """Nobody watches."""
