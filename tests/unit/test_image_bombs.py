@@ -11,6 +11,8 @@ import pytest
 
 from tests.bombs import BOMBS, exif_overlap
 from tests.memory_job import MemoryJob
+from tests.photos import photograph
+from tests.raw_files import LONG, SHORT, Tags, write_dng
 from worker.pipelines.image import image
 from worker.pipelines.images.libvips import load_libvips
 
@@ -21,6 +23,8 @@ CHILD = r"""
 import json, re, sys
 from pathlib import Path
 from tests.memory_job import MemoryJob
+from tests.photos import photograph
+from tests.raw_files import LONG, SHORT, Tags, write_dng
 from worker.pipelines.image import image, warm_up
 warm_up()
 def peak():
@@ -34,6 +38,21 @@ except Exception as error:
     outcome = f"{type(error).__name__}: {error}"
 print(json.dumps({"outcome": outcome, "extra_bytes": peak() - before, "bytes": peak()}))
 """
+
+
+def raw_bomb(side: int, extra: Tags | None = None) -> bytes:
+    """Make a DNG of 200 KB whose sensor claims to be a square of so many pixels."""
+    claims: Tags = {256: (LONG, [side]), 257: (LONG, [side]), 278: (LONG, [side])}
+    return write_dng(photograph("coffee").resize((400, 260)), sensor_extra={**claims, **(extra or {})})
+
+
+#: The last one has three colours for each pixel, and is within the limit of pixels.
+RAW_BOMBS = {
+    "pixels.dng": lambda: raw_bomb(60000),
+    "impossible.dng": lambda: raw_bomb(2**31 - 1),
+    "empty.dng": lambda: raw_bomb(10000),
+    "whole.dng": lambda: raw_bomb(15000, {262: (SHORT, [34892]), 277: (SHORT, [3]), 258: (SHORT, [16, 16, 16])}),
+}
 
 
 def measure(path: Path) -> dict[str, Any]:
@@ -64,6 +83,20 @@ def test_bombs_are_refused_in_little_memory(tmp_path: Path, name: str) -> None:
         assert "GB of memory at once, and the limit is 1.0 GB." in measured["outcome"]
     assert measured["bytes"] < 200 * MEGABYTE
     assert measured["extra_bytes"] < 100 * MEGABYTE
+
+
+@pytest.mark.parametrize("name", RAW_BOMBS)
+def test_raw_bombs_are_refused_in_little_memory(tmp_path: Path, name: str) -> None:
+    """A raw file that claims more than there is, or than may be, costs what loading LibRaw costs."""
+    path = tmp_path / name
+    path.write_bytes(RAW_BOMBS[name]())
+    measured = measure(path)
+    assert measured["outcome"].startswith("PermanentError: This "), measured
+    if name == "pixels.dng":
+        assert "megapixels, and the limit is 250." in measured["outcome"]
+    if name == "whole.dng":
+        assert "GB of memory at once, and the limit is 1.0 GB." in measured["outcome"]
+    assert measured["bytes"] < 400 * MEGABYTE, measured
 
 
 def test_overlapping_exif_is_read_in_little_memory(tmp_path: Path) -> None:

@@ -1,10 +1,17 @@
-"""The image pipeline: a thumbnail, two web renditions, a blur placeholder, and what the file says about itself."""
+"""The image pipeline: a thumbnail, two web renditions, a blur placeholder, hashes, and what the file says of itself."""
+
+from pathlib import Path
+from typing import Any
 
 from spotmill import Job, pipeline
+from worker.pipelines.images import raw
+from worker.pipelines.images.camera_files import read_camera_tags
 from worker.pipelines.images.colour import profile_name
 from worker.pipelines.images.decoding import decode
-from worker.pipelines.images.exif import parse_exif, read_tiff_tags
-from worker.pipelines.images.formats import camera_raw, sniff
+from worker.pipelines.images.development import develop
+from worker.pipelines.images.exif import Exif, parse_exif, read_tiff_tags
+from worker.pipelines.images.fingerprint import perceptual_hashes
+from worker.pipelines.images.formats import Format, sniff
 from worker.pipelines.images.header import read_header
 from worker.pipelines.images.heic import load_libheif
 from worker.pipelines.images.libvips import load_libvips
@@ -48,14 +55,12 @@ def image(job: Job) -> None:
     settings = DEFAULTS | dict(job.settings)
     path = job.download()
     kind = sniff(path, job.source.filename)
-    header = read_header(path, kind, settings["max_pixels"])
-    exif = read_tiff_tags(path) if kind.name == "tiff" else parse_exif(header.exif)
-    if kind.name == "tiff" and exif.camera_raw:
-        raise camera_raw(job.source.filename)
+    read = _read_raw if kind.name == "raw" else _read
+    picture, exif, facts = read(path, kind, settings["max_pixels"], job.scratch)
 
-    picture = decode(path, kind, header, max(WEB_SIDES))
     webp = {"Q": settings["webp_quality"], "effort": settings["webp_effort"]}
-    for made in write_renditions(picture, kind, job.scratch, webp):
+    renditions = {made.kind: made for made in write_renditions(picture, kind, job.scratch, webp)}
+    for made in renditions.values():
         job.artifact(
             made.kind,
             made.path,
@@ -64,21 +69,46 @@ def image(job: Job) -> None:
             metadata={"width": made.width, "height": made.height},
         )
 
+    if exif.taken_at is not None:
+        facts["taken_at"] = exif.taken_at
+    job.result(
+        format=kind.name,
+        orientation=exif.orientation,
+        placeholder=blur_placeholder(picture),
+        hashes=perceptual_hashes(renditions["web-320"].picture),
+        exif=exif.tags,
+        **facts,
+    )
+
+
+def _read(path: Path, kind: Format, max_pixels: int, _scratch: Path) -> tuple[Any, Exif, dict[str, Any]]:
+    """Give the largest rendition, the tags, and the rest of the result."""
+    header = read_header(path, kind, max_pixels)
+    exif = read_tiff_tags(path) if kind.name == "tiff" else parse_exif(header.exif)
     width, height = header.upright_size
-    result = {
+    facts = {
         "width": width,
         "height": height,
-        "format": kind.name,
-        "orientation": exif.orientation,
         "colour_profile": profile_name(header.icc),
         "has_alpha": header.has_alpha,
         "frames": header.frames,
-        "placeholder": blur_placeholder(picture),
-        "exif": exif.tags,
     }
-    if exif.taken_at is not None:
-        result["taken_at"] = exif.taken_at
-    job.result(**result)
+    return decode(path, kind, header, max(WEB_SIDES)), exif, facts
+
+
+def _read_raw(path: Path, kind: Format, max_pixels: int, scratch: Path) -> tuple[Any, Exif, dict[str, Any]]:
+    camera = raw.open_picture(path, kind, max_pixels)
+    picture, rendered_from = develop(camera, max(WEB_SIDES), max_pixels, scratch)
+    width, height = camera.upright_size
+    facts = {
+        "width": width,
+        "height": height,
+        "colour_profile": None,
+        "has_alpha": False,
+        "frames": 1,
+        "raw": {"format": kind.extension, "rendered_from": rendered_from},
+    }
+    return picture, read_camera_tags(path, kind.extension), facts
 
 
 def warm_up() -> None:
@@ -86,3 +116,4 @@ def warm_up() -> None:
     load_libvips()
     load_libheif()
     profile_name(b"\0")
+    perceptual_hashes(load_libvips().Image.black(8, 8, bands=3))

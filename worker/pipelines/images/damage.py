@@ -6,6 +6,8 @@ from pathlib import Path
 
 from spotmill import PermanentError, RetryableError
 from worker.pipelines.images import png
+from worker.pipelines.images.boxes import walk_boxes
+from worker.pipelines.images.camera_files import seems_complete
 from worker.pipelines.images.formats import Format
 
 _CUT_OFF = (
@@ -45,25 +47,11 @@ def _is_cut_off(path: Path, kind: Format) -> bool:
     if kind.name == "webp":
         return int.from_bytes(head[4:8], "little") + 8 > size
     if kind.name in ("avif", "heic"):
-        return _boxes_end(path) > size
+        with path.open("rb") as file:
+            return any(box.end > size for box in walk_boxes(file, 0, size))
+    if kind.name == "raw":
+        return not seems_complete(path)
     if kind.name == "tiff" and head[2:4] in (b"*\0", b"\0*"):
         # Many writers put the directory last: without it nothing else can be told.
         return int.from_bytes(head[4:8], "little" if head.startswith(b"II") else "big") + 2 > size
     return kind.name == "jpeg" and size < 128
-
-
-def _boxes_end(path: Path) -> int:
-    """Say where the last top-level box of an ISO base media file (ISO/IEC 14496-12, 4.2) claims to end."""
-    position = 0
-    with path.open("rb") as file:
-        while True:
-            file.seek(position)
-            head = file.read(16)
-            if not head:
-                return position
-            length = int.from_bytes(head[:4], "big")
-            if length == 1:
-                length = int.from_bytes(head[8:16], "big")
-            if length == 0:  # this box reaches to the end of the file, wherever that is
-                return position
-            position += max(length, 8)

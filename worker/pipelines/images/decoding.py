@@ -39,7 +39,7 @@ def decode(path: Path, kind: Format, header: Header, longest_side: int) -> Any:
                 fail_on="error",
                 no_rotate=kind.name == "avif",
             ).copy_memory()
-        return _without_metadata(vips, to_srgb(image))
+        return without_metadata(vips, to_srgb(image))
     except vips.Error as error:
         raise explain(path, kind, error) from error
 
@@ -66,7 +66,7 @@ def _fit(image: Any, longest_side: int, *, no_rotate: bool = False) -> Any:
     return image.thumbnail_image(longest_side, height=longest_side, size="down", no_rotate=no_rotate).copy_memory()
 
 
-def _without_metadata(vips: Any, image: Any) -> Any:
-    """Copy the bare pixels, so that no saver can find anything else to write."""
+def without_metadata(vips: Any, image: Any) -> Any:
+    """Copy the bare pixels of an image in sRGB, so that no saver can find anything else to write."""
     bare = vips.Image.new_from_memory(image.write_to_memory(), image.width, image.height, image.bands, "uchar")
     return bare.copy(interpretation="srgb")

@@ -17,8 +17,6 @@ from worker.pipelines.images.ifd import Value, read_directory, read_layout
 MAX_EXIF_BYTES = 4 * 2**20
 
 _EXIF_DIRECTORY = 0x8769
-_SUBFILE_TYPE = 0x00FE
-_DNG_VERSION = 0xC612
 
 _MAIN_TAGS = {
     0x010E: "ImageDescription",
@@ -80,15 +78,14 @@ _EXIF_TAGS = {
     0xA434: "LensModel",
     0xA460: "CompositeImage",
 }
-_WANTED = frozenset([*_MAIN_TAGS, *_EXIF_TAGS, _EXIF_DIRECTORY, _SUBFILE_TYPE, _DNG_VERSION])
+_WANTED = frozenset([*_MAIN_TAGS, *_EXIF_TAGS, _EXIF_DIRECTORY])
 
 
 @dataclass(frozen=True, slots=True)
 class Exif:
-    """The publishable tags by name. ``camera_raw`` says that a TIFF holds a camera's raw data and only a preview."""
+    """The publishable tags by name."""
 
     tags: dict[str, Any]
-    camera_raw: bool
 
     @property
     def orientation(self) -> int:
@@ -109,7 +106,7 @@ class Exif:
 def parse_exif(block: bytes | None) -> Exif:
     """Read an EXIF block, with or without its ``Exif`` preamble; a broken one gives what can be read."""
     if block is None or len(block) > MAX_EXIF_BYTES:
-        return Exif({}, camera_raw=False)
+        return Exif({})
     return _read(io.BytesIO(block.removeprefix(b"Exif\0\0")))
 
 
@@ -122,18 +119,14 @@ def read_tiff_tags(path: Path) -> Exif:
 def _read(file: BinaryIO) -> Exif:
     layout = read_layout(file)
     if layout is None:
-        return Exif({}, camera_raw=False)
+        return Exif({})
     main = read_directory(file, layout, layout.first, _WANTED)
     offset = main.get(_EXIF_DIRECTORY)
     nested = read_directory(file, layout, offset, _EXIF_TAGS) if isinstance(offset, int) else {}
     values = {_MAIN_TAGS[tag]: value for tag, value in main.items() if tag in _MAIN_TAGS}
     # Some scanners put everything in the main directory.
     values |= {_EXIF_TAGS[tag]: value for tag, value in (main | nested).items() if tag in _EXIF_TAGS}
-    subfile = main.get(_SUBFILE_TYPE)
-    return Exif(
-        {name: data for name, value in sorted(values.items()) if (data := _as_data(value)) is not None},
-        camera_raw=_DNG_VERSION in main or (isinstance(subfile, int) and bool(subfile & 1)),
-    )
+    return Exif({name: data for name, value in sorted(values.items()) if (data := _as_data(value)) is not None})
 
 
 def _as_data(value: Value) -> Any:

@@ -1,9 +1,10 @@
 """Which format a file has, told by its bytes; never by its name or by what the uploader claimed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from spotmill import PermanentError
+from worker.pipelines.images.camera_files import raw_format
 
 #: Enough for every signature below, and for the ``<svg`` that follows a long XML preamble.
 HEAD_BYTES = 4096
@@ -11,7 +12,10 @@ HEAD_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format the pipeline reads. ``thumbnail`` is the format its thumbnail is written in."""
+    """A format the pipeline reads. ``thumbnail`` is the format its thumbnail is written in.
+
+    Of camera raw files, all ``raw``, ``label`` and ``extension`` tell the camera's own: ``NEF``, ``nef``.
+    """
 
     name: str
     label: str
@@ -20,6 +24,11 @@ class Format:
     suffixes: tuple[str, ...]
     thumbnail: str
 
+
+_RAW_SUFFIXES = (
+    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".mef", ".mos", ".mrw", ".nef"),
+    *(".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srw", ".x3f"),
+)
 
 FORMATS = {
     known.name: known
@@ -32,13 +41,15 @@ FORMATS = {
         Format("gif", "GIF", "gif", "image/gif", (".gif",), "gif"),
         # No patent-free encoder makes HEIC, and hardly a browser shows it.
         Format("heic", "HEIC", "heic", "image/heic", (".heic", ".heif", ".hif"), "png"),
+        # What comes out of a raw file is a photograph; nobody else reads the original's format.
+        Format("raw", "camera raw", "raw", "image/x-dcraw", _RAW_SUFFIXES, "jpeg"),
     )
 }
 
 #: Suffixes that promise an image; only these are repeated in a refusal, so that it never echoes hostile text.
 IMAGE_SUFFIXES = frozenset(
     [suffix for known in FORMATS.values() for suffix in known.suffixes]
-    + [".bmp", ".svg", ".psd", ".jxl", ".jp2", ".ico", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"]
+    + [".bmp", ".svg", ".psd", ".jxl", ".jp2", ".ico"]
 )
 
 _OTHER_IMAGES = (
@@ -48,9 +59,6 @@ _OTHER_IMAGES = (
     (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
     (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
     (b"\0\0\x01\0", "a Windows icon"),
-    (b"FUJIFILMCCD-RAW", "a camera raw file"),
-    (b"IIRO", "a camera raw file"),
-    (b"IIU\0", "a camera raw file"),
 )
 _NO_IMAGES = (
     (b"%PDF", "a PDF document"),
@@ -78,15 +86,15 @@ def sniff(path: Path, filename: str) -> Format:
         head = file.read(HEAD_BYTES)
     if not head:
         raise PermanentError("This file is empty.")
+    camera = raw_format(path)
+    if camera is not None:
+        return replace(
+            FORMATS["raw"], extension=camera, label=FORMATS["raw"].label if camera == "raw" else camera.upper()
+        )
     name = _recognise(head)
     if name is None:
         raise PermanentError(_refusal(head, filename))
     return FORMATS[name]
-
-
-def camera_raw(filename: str) -> PermanentError:
-    """Refuse a camera's raw file that looks like a TIFF until its tags are read."""
-    return PermanentError(_unreadable_image(filename, "a camera raw file"))
 
 
 def _recognise(head: bytes) -> str | None:
@@ -98,7 +106,7 @@ def _recognise(head: bytes) -> str | None:
         return "gif"
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "webp"
-    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")) and head[8:10] != b"CR":  # "CR": Canon's raw files
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         return "tiff"
     return _recognise_heif(_brands(head))
 
@@ -128,8 +136,6 @@ def _refusal(head: bytes, filename: str) -> str:
 
 
 def _other_image(head: bytes, text: str | None) -> str | None:
-    if head.startswith((b"II*\0", b"MM\0*")) or b"crx " in _brands(head):
-        return "a camera raw file"
     if text is not None and "<svg" in text.lower():
         return "an SVG drawing"
     return _match(head, text, _OTHER_IMAGES)

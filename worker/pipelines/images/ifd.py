@@ -15,6 +15,9 @@ Value: TypeAlias = str | bytes | int | float | tuple[int | float, ...]
 MAX_ENTRIES = 2000
 MAX_VALUE_BYTES = 4096
 
+#: TIFF's own, those of Olympus ("RO", "RS") and of Panasonic, whose raw files are TIFFs otherwise.
+_VERSIONS = (42, 0x4F52, 0x5352, 0x55)
+
 _ASCII = 2
 _UNDEFINED = 7
 _RATIONALS = (5, 10)
@@ -31,7 +34,7 @@ class Layout:
 
 
 def read_layout(file: BinaryIO) -> Layout | None:
-    """Read the header at the file's position 0, or None where it is no TIFF."""
+    """Read the header at the file's position 0, or None where it is neither TIFF nor laid out like one."""
     file.seek(0)
     head = file.read(16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
@@ -40,7 +43,7 @@ def read_layout(file: BinaryIO) -> Layout | None:
     version = struct.unpack(f"{order}H", head[2:4])[0]
     if version == 43 and len(head) == 16:
         return Layout(order, struct.unpack(f"{order}Q", head[8:16])[0], big=True)
-    return Layout(order, struct.unpack(f"{order}I", head[4:8])[0], big=False) if version == 42 else None
+    return Layout(order, struct.unpack(f"{order}I", head[4:8])[0], big=False) if version in _VERSIONS else None
 
 
 def read_directory(file: BinaryIO, layout: Layout, offset: int, wanted: Collection[int]) -> dict[int, Value]:

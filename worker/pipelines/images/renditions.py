@@ -16,13 +16,22 @@ WEB_SIDES = (1600, 320)
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One published file. ``kind`` is the artifact's."""
+    """One published file, and the libvips image in it. ``kind`` is the artifact's."""
 
     kind: str
     path: Path
     content_type: str
-    width: int
-    height: int
+    picture: Any
+
+    @property
+    def width(self) -> int:
+        """Pixels from left to right."""
+        return int(self.picture.width)
+
+    @property
+    def height(self) -> int:
+        """Pixels from top to bottom."""
+        return int(self.picture.height)
 
 
 def write_renditions(picture: Any, source: Format, folder: Path, webp: Mapping[str, int]) -> list[Rendition]:
@@ -58,7 +67,7 @@ def _write(picture: Any, kind: str, target: Format, folder: Path, options: Mappi
         if os.strerror(errno.ENOSPC) in str(error):  # libvips has no other way to say it
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise
-    return Rendition(kind, path, target.content_type, picture.width, picture.height)
+    return Rendition(kind, path, target.content_type, picture)
 
 
 def _save(picture: Any, path: Path, target: Format, options: Mapping[str, int]) -> None:
