@@ -12,6 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 #: An answer is refused when fewer of its parts than this share stand on segments that exist.
 BELIEVED_SHARE = 0.5
+#: Words of up to so many characters ("by", "the") do not tell whether a name or a time was said.
+SHORT_WORD = 3
 
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
 
@@ -158,8 +160,8 @@ class Evidence:
         segments = self._segments(item.segments)
         if not segments:
             return None
-        who = item.who if item.who in self.labels or (item.who and self._heard(item.who)) else None
-        until = item.until if item.until and self._heard(item.until) else None
+        who = item.who if item.who in self.labels or self._heard(item.who) else None
+        until = item.until if self._heard(item.until) else None
         return item.model_copy(update={"segments": segments, "who": who, "until": until})
 
     def _stretch(self, item: Stretch) -> Stretch | None:
@@ -168,8 +170,11 @@ class Evidence:
     def _segments(self, given: list[int]) -> list[int]:
         return sorted(self.quotable.intersection(given))
 
-    def _heard(self, name: str) -> bool:
-        return not self.words.isdisjoint(_words(name))
+    def _heard(self, name: str | None) -> bool:
+        """Tell whether anybody said a name or a time: one of its words, short ones aside that are in every text."""
+        known = _words(name or "")
+        telling = [word for word in known if len(word) > SHORT_WORD or word.isdigit()] or known
+        return not self.words.isdisjoint(telling)
 
 
 def _in_turn(topics: list[Stretch]) -> list[Stretch]:
