@@ -1,7 +1,7 @@
 """From a camera raw file to its largest rendition: which of the two pictures in it, and upright exactly once.
 
 The preview is the picture that the photographer saw and chose: with the camera's tones, noise reduction and correction
-of the lens, none of which LibRaw knows. It takes a third of the time, and helps where LibRaw cannot undo how a file is
+of the lens, none of which LibRaw knows. It takes a sixth of the time, and helps where LibRaw cannot undo how a file is
 packed. The sensor's values are developed where there is none that is large enough, or where it shows something else.
 """
 

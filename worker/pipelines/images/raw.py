@@ -63,7 +63,7 @@ class RawPicture:
         """Develop the sensor's values as sRGB of 8 bits: white balance of the camera, brightened until 1 % is white.
 
         At half size, two by two of the sensor's pixels becoming one, where that leaves ``longest_side``: nothing is
-        interpolated, in a sixth of the time. As the sensor stores it: still to be turned. An array of rows.
+        interpolated, in a fifth of the time. As the sensor stores it: still to be turned. An array of rows.
 
         Raises:
             PermanentError: the file is damaged or cut off, too large, or in a way that LibRaw does not know.
