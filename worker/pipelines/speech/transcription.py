@@ -64,7 +64,17 @@ def transcribe(
         max_hours=settings.max_hours,
         told=lambda done: whole.tell(0.1 * done, "decoding the sound"),
     )
-    probabilities = _probabilities(pcm, settings, whole.part(0.1, 0.12))
+    return Transcription(written(pcm, settings, whole.part(0.1, 1.0)), pcm)
+
+
+def written(pcm: Pcm, settings: SpeechSettings, part: Stretch) -> Transcript:
+    """Write down what is said in decoded sound.
+
+    Raises:
+        PermanentError: the model cannot do what the settings ask for.
+    """
+    job = part.job
+    probabilities = _probabilities(pcm, settings, part.part(0.0, 0.02))
     clips = plan(spans(probabilities, pcm.samples))
     heard: list[Heard] = []
     language = _Language(settings.language or NO_LANGUAGE)
@@ -72,9 +82,9 @@ def transcribe(
         model = job.model(settings.model)
         language = _language(job, model, pcm, clips, settings)
         recipe = Recipe(language.name, settings.task, settings.vocabulary, settings.beam_size)
-        heard = _heard(model, pcm, clips, recipe, whole.part(0.12, 0.8))
+        heard = _heard(model, pcm, clips, recipe, part.part(0.02, 0.8))
     spoken = [merge.Spoken(word) for word in merge.words(clips, heard)]
-    transcript = Transcript(
+    return Transcript(
         duration=round(pcm.seconds, 3),
         language=language.name,
         language_probability=language.probability,
@@ -82,7 +92,6 @@ def transcribe(
         model=settings.model,
         segments=tuple(merge.segments(spoken)),
     )
-    return Transcription(transcript, pcm)
 
 
 def _probabilities(pcm: Pcm, settings: SpeechSettings, part: Stretch) -> NDArray[np.float32]:

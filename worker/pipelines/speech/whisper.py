@@ -7,8 +7,8 @@ shows. A GPU adds up in another order for another size of batch, so there the ba
 
 import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from worker.pipelines.media.pcm import RATE
 from worker.pipelines.speech.loops import is_loop
+from worker.pipelines.speech.omissions import omissions
 
 #: Seconds from clip to clip in what faster-whisper is given. It shortens the first word after a pause, and takes the
 #: end of the clip before for the beginning of the pause: behind so much silence all clips are alike.
@@ -26,7 +27,10 @@ _SLOT = 40
 #: Nothing was said if the model thinks so and trusts its words less than this (Whisper's ``no_speech_threshold`` …).
 _NO_SPEECH, _LOWEST_LOG_PROBABILITY = 0.6, -1.0
 #: How a clip is heard again in which the model went round in circles: by search, where Whisper would draw lots.
-_AGAIN = {"repetition_penalty": 1.1, "no_repeat_ngram_size": 6}
+_AGAIN: dict[str, Any] = {"repetition_penalty": 1.1, "no_repeat_ngram_size": 6}
+
+#: How often what was left out of a clip is heard, the first time included.
+_HEARINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,10 @@ class HeardWord:
     end: float
     word: str
     probability: float
+
+    def moved(self, seconds: float) -> "HeardWord":
+        """Return the same word, so much later."""
+        return replace(self, start=round(self.start + seconds, 2), end=round(self.end + seconds, 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +85,24 @@ class Whisper:
         supported = ctranslate2.get_supported_compute_types(device)
         wanted = ("float16", "float32") if self.gpu else ("int8", "float32")
         self.compute_type = next(kind for kind in wanted if kind in supported)
-        self._model = WhisperModel(
+        #: faster-whisper's own model
+        self.model = WhisperModel(
             str(path), device=device, compute_type=self.compute_type, cpu_threads=_threads(), local_files_only=True
         )
-        self._batched = BatchedInferencePipeline(self._model)
+        self._batched = BatchedInferencePipeline(self.model)
         #: Seconds that a clip took in the last batch, None before the first.
         self.pace: float | None = None
 
     @property
     def languages(self) -> tuple[str, ...]:
         """The languages it knows (ISO 639-1, and ``haw``, ``yue``)."""
-        return tuple(self._model.supported_languages)
+        return tuple(self.model.supported_languages)
 
     def language(self, clips: Sequence[NDArray[np.float32]]) -> tuple[str, float]:
         """Tell the language of some clips, and how likely it is: the best one on average of all of them."""
         likely: dict[str, float] = {}
         for clip in clips:
-            for name, probability in self._model.detect_language(audio=clip)[2]:
+            for name, probability in self.model.detect_language(audio=clip)[2]:
                 likely[name] = likely.get(name, 0.0) + float(probability) / len(clips)
         best = max(sorted(likely), key=likely.__getitem__)
         return best, round(likely[best], 4)
@@ -101,13 +110,29 @@ class Whisper:
     def hear(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe) -> list[Heard]:
         """Recognise clips of at most 30 s as one batch; times count from the beginning of each clip."""
         started = time.monotonic()
+        heard = self._hear(clips, recipe)
+        for _ in range(_HEARINGS - 1):
+            missed = [
+                (number, gap)
+                for number, (clip, said) in enumerate(zip(clips, heard, strict=True))
+                if said  # where the model takes all of it for noise, it is noise
+                for gap in omissions(said, len(clip) / RATE)
+            ]
+            if not missed:
+                break
+            parts = [clips[number][round(gap.start * RATE) : round(gap.end * RATE)] for number, gap in missed]
+            for (number, gap), said in zip(missed, self._hear(parts, recipe), strict=True):
+                heard[number] = sorted([*heard[number], *(word.moved(gap.start) for word in said)], key=_by_time)
+        self.pace = (time.monotonic() - started) / len(clips)
+        return [Heard(tuple(said)) for said in heard]
+
+    def _hear(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe) -> list[list[HeardWord]]:
         found = self._recognise(clips, recipe)
         for number, segment in enumerate(found):
             if is_loop(segment.tokens):
                 again = self._recognise([clips[number]], recipe, **_AGAIN)[0]
                 found[number] = segment if is_loop(again.tokens) else again
-        self.pace = (time.monotonic() - started) / len(clips)
-        return [_heard(segment, _SLOT * (number + 1)) for number, segment in enumerate(found)]
+        return [_words(segment, _SLOT * (number + 1)) for number, segment in enumerate(found)]
 
     def _recognise(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe, **options: Any) -> list[Any]:
         sound = np.zeros((len(clips) + 1) * _SLOT * RATE, np.float32)
@@ -137,16 +162,19 @@ def load(path: Path, identity: str) -> Whisper:  # noqa: ARG001 - other weights 
     return Whisper(path)
 
 
-def _heard(segment: Any, offset: float) -> Heard:
+def _words(segment: Any, offset: float) -> list[HeardWord]:
+    """Read what the library found; ``offset`` is where the clip began in what it was given."""
     if segment.no_speech_prob > _NO_SPEECH and segment.avg_logprob < _LOWEST_LOG_PROBABILITY:
-        return Heard(())
-    return Heard(tuple(_words(segment.words or (), offset)))
-
-
-def _words(words: Iterable[Any], offset: float) -> Iterable[HeardWord]:
-    for word in words:
+        return []
+    words = []
+    for word in segment.words or ():
         start, end = (round(max(0.0, float(at) - offset), 2) for at in (word.start, word.end))
-        yield HeardWord(start, max(start, end), word.word, round(float(word.probability), 4))
+        words.append(HeardWord(start, max(start, end), word.word, round(float(word.probability), 4)))
+    return words
+
+
+def _by_time(word: HeardWord) -> float:
+    return word.start
 
 
 def _threads() -> int:
