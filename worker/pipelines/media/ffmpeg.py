@@ -32,7 +32,7 @@ _POLL_SECONDS = 0.25
 _KEPT_LINES, _MORE_LINES = 20, 2000
 _DISK = ("No space left on device", "Disk quota exceeded")
 #: Lines that tell the uploader nothing, or name paths on the worker.
-_MEANINGLESS = ("file:", "Error opening", "Conversion failed", "Nothing was written", "not on whitelist")
+_MEANINGLESS = ("file:", "ffmpeg stats", "Error opening", "Conversion failed", "Nothing was written", "not on whitelist")
 _MEMORY = ("Cannot allocate memory", "malloc of size", "out of memory", "Out of memory")
 
 
