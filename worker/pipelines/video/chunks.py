@@ -100,7 +100,7 @@ class Encoding:
 
     def _is_whole(self, chunk: Chunk) -> bool:
         with closing(open_media(self._file(chunk))) as container:
-            return all(stream.frames == chunk.frames for stream in container.streams.video)
+            return [stream.frames for stream in container.streams.video] == [chunk.frames] * len(self.outputs)
 
     def _finish(self, chunk: Chunk, *, damaged: bool) -> Path:
         file = self._file(chunk)

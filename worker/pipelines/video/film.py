@@ -23,10 +23,12 @@ def render(job: Job) -> None:
     """Make everything that the video pipeline publishes."""
     settings = Settings.of(job.settings)
     job.progress(0, "Reading the video")
-    film = planning.open_film(job.download(), settings)
+    source = film = planning.open_film(job.download(), settings)
     plan = _plan(job, film, settings)
+    if plan.rewrapped:
+        film = planning.rewrap(film, job.scratch, settings)
     made = encoders.outputs(plan, settings)
-    notes = _notes(film, plan)
+    notes = _notes(source, plan)
     heard = _sound(job, film, plan, settings, notes)
     chunks = _encode(job, film, plan, settings, made)
     if any(DAMAGED in chunk.name for chunk in chunks):
@@ -39,14 +41,14 @@ def render(job: Job) -> None:
     joined = join(plan, made, Made(chunks, heard), job.scratch, told)
     job.progress(_PICTURES, "Making pictures")
     _publish(job, joined, plan)
-    _report(job, film, plan, joined, notes)
+    _report(job, source, plan, joined, notes)
 
 
 def _plan(job: Job, film: Film, settings: Settings) -> Plan:
     def told(done: float) -> None:
         job.progress(_SOUND * done, "Reading the video")
 
-    stored = job.step("plan", lambda: planning.make(film, settings, told).to_json())
+    stored = job.step("plan", lambda: planning.make(film, settings, job.scratch, told).to_json())
     plan = Plan.from_json(stored)
     # Begun where there was a GPU, and gone on where there is none: chunks have keys of their own for each encoder.
     if plan.encoder == "nvenc" and not encoders.has_nvenc():
@@ -155,7 +157,6 @@ def _report(job: Job, film: Film, plan: Plan, joined: list[Joined], notes: list[
             "channels": audio.channels,
             "rate": audio.rate,
             "language": audio.language,
-            "track": film.media.audios.index(audio),
             "tracks": len(film.media.audios),
         },
         encoder=plan.encoder,
@@ -167,12 +168,11 @@ def _report(job: Job, film: Film, plan: Plan, joined: list[Joined], notes: list[
 def _notes(film: Film, plan: Plan) -> list[str]:
     """Say what people should know about the result."""
     notes = []
-    claimed = film.media.duration
-    if claimed is not None and claimed - plan.seconds > max(2.0, 0.02 * claimed):
-        notes.append(
-            f"The file says that it has {claimed:.0f} seconds, but its video ends after {plan.seconds:.0f}; "
-            "it may have been cut off."
-        )
+    if plan.rewrapped:
+        notes.append("The timestamps of the video jump; its parts are shown one after the other.")
+    claimed, found = film.media.duration, max(plan.seconds, plan.samples / sound.RATE)
+    if claimed is not None and claimed - found > max(2.0, 0.02 * claimed):
+        notes.append(f"The file claims {claimed:.0f} seconds, but ends after {found:.0f}; it may have been cut off.")
     if film.video.dolby_vision and not is_hdr(film.look):
         notes.append("The video is Dolby Vision without a base that other players understand; its colours are wrong.")
     return notes

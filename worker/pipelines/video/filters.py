@@ -29,7 +29,7 @@ def graph(
     ``outputs`` are sizes and how many encoders want each: pads are named ``v0``, ``v1``, … in that order, all encoders
     of a size in a row. ``patient`` repeats the last frame where the film has none left to fill the chunk.
     """
-    first = chunk.first == 0
+    first = chunk.first <= plan.lead
     steps = []
     if look.interlaced:
         steps.append("bwdif=mode=send_frame:parity=auto:deint=interlaced")
@@ -58,7 +58,7 @@ def _scale(look: Look, size: Size) -> str:
 
 
 def _tags(look: Look) -> str:
-    """Say outright what the colours are: the same of every chunk, whatever the film's frames there say of themselves."""
+    """Say outright what the colours are: the same of every chunk, whatever its own frames say of themselves."""
     told = [look.primaries, look.transfer, look.matrix]
     if is_hdr(look) or look.primaries == "bt2020" or look.pixel_format.startswith(_RGB):
         told = ["bt709"] * 3

@@ -59,6 +59,7 @@ class Plan:
     ``origin`` is the time of its first frame in units of ``base``; ``lead`` is how many times that frame is shown in
     advance, because the sound begins earlier. ``samples`` is how many samples of sound there are at 48 kHz, from the
     first frame of the output on; 0 is silence. ``repeated`` and ``dropped`` count frames that the constant rate cost.
+    ``rewrapped``: the plan is for a copy of the film with its clock mended.
     """
 
     rate: Fraction
@@ -75,6 +76,7 @@ class Plan:
     source_frames: int
     repeated: int
     dropped: int
+    rewrapped: bool
 
     @property
     def seconds(self) -> float:

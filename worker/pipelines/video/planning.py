@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from spotmill import PermanentError
+from worker.pipelines.media import ffmpeg
 from worker.pipelines.media.probe import AudioStream, Media, VideoStream, probe
 from worker.pipelines.video import encoders, plan, rates, sizes
 from worker.pipelines.video.filters import is_hdr
@@ -20,6 +21,8 @@ from worker.pipelines.video.sound import RATE
 
 #: Containers in which ffmpeg finds a keyframe by an index.
 _INDEXED = ("mov", "matroska", "webm", "avi", "mxf", "nut")
+#: Those whose clock may jump, which ffmpeg mends while it copies them (AVFMT_TS_DISCONT).
+_JUMPING = ("mpegts", "mpeg")
 #: Sound that begins earlier than this before the first frame is kept, under that frame; what is less is trimmed.
 _EARLY_SECONDS, _EARLIEST_SECONDS = 0.2, 60.0
 
@@ -54,14 +57,42 @@ def open_film(path: Path, settings: Settings) -> Film:
     return Film(path, media, video, _audio(media, settings), look(path, video.index, settings.max_pixels))
 
 
-def make(film: Film, settings: Settings, told: Callable[[float], None]) -> Plan:
+def rewrap(film: Film, folder: Path, settings: Settings) -> Film:
+    """Copy a film whose clock jumps, without encoding, to a file whose clock does not.
+
+    Raises:
+        PermanentError: it cannot be copied.
+    """
+    file = folder / "rewrapped.mkv"
+    streams = [stream.index for stream in (film.video, film.audio) if stream is not None]
+    maps = [part for index in streams for part in ("-map", f"0:{index}")]
+    trouble = "The timestamps of the video jump and cannot be mended"
+    ffmpeg.run(
+        [*ffmpeg.source(film.path), *maps, "-c", "copy", "-fflags", "+bitexact", "-y", f"file:{file}"], trouble=trouble
+    )
+    copy = open_film(file, replace(settings, audio_track=None))
+    return replace(copy, look=film.look)
+
+
+def make(film: Film, settings: Settings, folder: Path, told: Callable[[float], None]) -> Plan:
     """Read the file through and decide everything about its encoding.
 
     Raises:
         PermanentError: it is longer than the settings allow, or its clock is of no use.
     """
+    frames = _scan(film, told)
+    if not frames.jumps or film.media.container not in _JUMPING:
+        return _plan(film, frames, settings)
+    mended = rewrap(film, folder, settings)
+    return replace(_plan(mended, _scan(mended, told), settings), rewrapped=True)
+
+
+def _scan(film: Film, told: Callable[[float], None]) -> Frames:
+    return scan(film.path, film.video, film.audio.index if film.audio else None, told)
+
+
+def _plan(film: Film, frames: Frames, settings: Settings) -> Plan:
     video = film.video
-    frames = scan(film.path, video, film.audio.index if film.audio else None, told)
     clock = rates.choose(frames.times, frames.base, (video.rate, video.average_rate), settings.max_fps)
     length = float((frames.times[-1] - frames.times[0]) * frames.base)
     if length > settings.max_hours * 3600:
@@ -88,6 +119,7 @@ def make(film: Film, settings: Settings, told: Callable[[float], None]) -> Plan:
         source_frames=len(frames.times),
         repeated=total - used,
         dropped=len(frames.times) - used,
+        rewrapped=False,
     )
     return _with_chunks(made, film, frames, settings)
 

@@ -22,6 +22,8 @@ from worker.pipelines.media.probe import VideoStream, open_media, packets
 _MOST_PACKETS = 21_000_000
 #: Packets between two reports of progress.
 _OFTEN = 5_000
+#: A clock that goes back or ahead by more, from one frame to the next, was set anew.
+_BACK_SECONDS, _AHEAD_SECONDS = 1, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,15 @@ class Sound:
 class Frames:
     """The frames of a film: when they are shown, sorted, in units of ``base`` seconds, and which are keyframes.
 
-    ``times`` are the file's own, so the first one need not be 0. ``disorder`` says that the clock of the file jumps, as
-    where recordings were glued together.
+    ``times`` are the file's own, so the first one need not be 0. ``jumps`` says that the clock of the file is set anew
+    somewhere, as where recordings were glued together.
     """
 
     base: Fraction
     times: NDArray[np.int64]
     keys: NDArray[np.int64]
     sound: Sound | None
-    disorder: bool
+    jumps: bool
 
 
 def scan(path: Path, video: VideoStream, audio_index: int | None, told: Callable[[float], None]) -> Frames:
@@ -75,7 +77,7 @@ def scan(path: Path, video: VideoStream, audio_index: int | None, told: Callable
         times=np.unique(np.array(seen.times, np.int64)),
         keys=np.unique(np.array(seen.keys, np.int64)),
         sound=Sound(heard.start, heard.end) if heard.start < heard.end else None,
-        disorder=seen.disorder,
+        jumps=seen.jumps,
     )
 
 
@@ -84,7 +86,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.times, self.keys = array("q"), array("q")
-        self.disorder = False
+        self.jumps = False
         self._latest: int | None = None
 
     def add(self, packet: Any) -> None:
@@ -95,7 +97,8 @@ class _Seen:
         if packet.is_keyframe:
             self.keys.append(time)
         if packet.dts is not None:
-            self.disorder |= self._latest is not None and packet.dts < self._latest
+            if self._latest is not None:
+                self.jumps |= not -_BACK_SECONDS < (packet.dts - self._latest) * packet.time_base < _AHEAD_SECONDS
             self._latest = packet.dts
 
 
