@@ -24,6 +24,7 @@ def release(target: Target, terraform: Terraform, images: Mapping[str, str]) -> 
     outputs = terraform.outputs()
     if awake:
         _execute(target, f"{target.name}-pipelines")
+        _copy_models(target)
     patience(target, outputs)
     if awake:
         say("Looking for objects that came before their triggers, or while the database was stopped")
@@ -50,6 +51,15 @@ def _execute(target: Target, job: str) -> None:
     except FailedError:
         say(f"  Its log: gcloud logging read 'resource.labels.job_name={job}' --project={target.project} --limit=50")
         raise
+
+
+def _copy_models(target: Target) -> None:
+    """Copy the hub's models into the bucket; what needs none of them works without, so a failure ends nothing."""
+    try:
+        _execute(target, f"{target.name}-models")
+    except FailedError:
+        say("  WARNING: a model was not copied. Unless an older copy is there, jobs that need it will fail.")
+        say("  See its log, and deploy again; everything else goes on.")
 
 
 def patience(target: Target, outputs: Mapping[str, Any]) -> None:

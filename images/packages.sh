@@ -26,5 +26,8 @@ find "$site" -type f \( -name '*.a' -o -name '*.h' -o -name '*.pxd' -o -name '*.
 # Symbols for debuggers; the libraries that wheels bring along (*.libs) were relinked, and strip would break some.
 find "$site" -name '*.so' -not -path '*.libs/*' -not -path '*/nvidia/*' -exec strip --strip-debug {} +
 
+# They would be in the cache of the build for as long as the lock is.
+rm -rf wheels
+
 # Nothing may write bytecode later. It is never compared with its source, so that the start looks up half as many files.
 /opt/spotmill/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash "$site"

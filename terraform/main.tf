@@ -18,7 +18,7 @@ locals {
   billing_account = var.budget.enabled ? try(coalesce(var.budget.billing_account, local.seen_account), null) : null
 
   # Others in the project may use them, and enabling them again costs minutes: they stay when Spotmill goes.
-  apis = [
+  apis = concat(local.asks_vertex ? ["aiplatform"] : [], [
     "artifactregistry",
     "billingbudgets",
     "cloudbilling",
@@ -38,7 +38,9 @@ locals {
     "servicenetworking",
     "sqladmin",
     "storage",
-  ]
+  ])
+
+  asks_vertex = try(var.language_model.engine, null) == "vertex"
 }
 
 resource "google_project_service" "this" {
@@ -56,6 +58,7 @@ module "identity" {
   name              = var.name
   database_instance = var.name
   storage_agent     = data.google_storage_project_service_account.this.member
+  asks_vertex       = local.asks_vertex
 
   depends_on = [google_project_service.this]
 }
@@ -84,6 +87,7 @@ module "storage" {
   upload_bucket    = var.upload_bucket
   result_bucket    = var.result_bucket
   allowed_buckets  = var.allowed_buckets
+  model_buckets    = toset(flatten([for place in values(var.models) : regexall("^gs://([^/]+)", place)]))
   web_origin       = module.services.web_url
   versioning       = var.versioning
   soft_delete_days = var.soft_delete_days
@@ -154,7 +158,8 @@ module "services" {
   people         = var.people
   max_instances  = var.max_instances
   web_url        = var.web_url
-  settings       = merge(local.settings, { pipelines = local.settings.worker })
+  settings       = merge(local.settings, { models = local.settings.worker, pipelines = local.settings.worker })
+  model_memory   = var.model_memory
   secrets        = var.secrets
 
   depends_on = [google_project_service.this]
@@ -246,7 +251,7 @@ module "delivery" {
   environments     = var.environments
   state_bucket     = var.state_bucket
   deployer_email   = module.identity.emails.deployer
-  custom_roles     = [module.identity.roles.fleet_manager]
+  custom_roles     = [module.identity.roles.fleet_manager, module.identity.roles.model_asker]
   service_accounts = { for process, name in module.identity.names : process => name if process != "deployer" }
   members          = merge({ worker = module.identity.members.worker }, var.image_readers)
   taggers          = var.image_taggers

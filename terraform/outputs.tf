@@ -9,7 +9,7 @@ output "instance_group" {
 }
 
 output "jobs" {
-  description = "Cloud Run jobs of a deployment: migrate, then pipelines."
+  description = "Cloud Run jobs of a deployment: migrate, then pipelines, then models."
   value       = module.services.jobs
 }
 

@@ -44,7 +44,15 @@ locals {
       SPOTMILL_ALLOWED_BUCKETS         = join(",", sort(var.allowed_buckets))
       SPOTMILL_REPUBLISH_AFTER_SECONDS = tostring(module.queue.republish_after_seconds)
     }
-    worker = {}
+    worker = merge(
+      { SPOTMILL_MODELS = join(",", [for name, place in var.models : "${name}=${place}"]) },
+      # The key comes as a secret.
+      { for setting, value in {
+        SPOTMILL_LANGUAGE_MODEL          = try(var.language_model.model, null)
+        SPOTMILL_LANGUAGE_MODEL_ENDPOINT = try(var.language_model.endpoint, null)
+        SPOTMILL_LANGUAGE_MODEL_ENGINE   = try(var.language_model.engine, null)
+      } : setting => value if value != null },
+    )
   }
 
   settings = merge(
@@ -69,5 +77,7 @@ locals {
     keys(local.price),
     keys(local.database_settings.web),
     ["SPOTMILL_IAP_AUDIENCE", "SPOTMILL_PREEMPTION_NOTICE_SECONDS", "SPOTMILL_SIGNER_EMAIL", "SPOTMILL_WEB_URL"],
+    # Past language_model nothing would be enabled, granted or asked for, and a key would lie open.
+    [for part in ["", "_ENDPOINT", "_ENGINE", "_KEY"] : "SPOTMILL_LANGUAGE_MODEL${part}"],
   ])))
 }

@@ -147,6 +147,55 @@ variable "labels" {
   default     = {}
 }
 
+variable "language_model" {
+  description = <<-END
+    Hosted model (as its service names it) that analyses transcripts, whose text is sent there; null sends none. engine is gemini, vertex (Google's),
+    openai or anthropic. All but vertex want a key among `secrets`: SPOTMILL_LANGUAGE_MODEL_KEY. endpoint is another server that
+    speaks as the engine does; one with a private address is in reach without external_ai.
+  END
+  type = object({
+    engine   = string
+    model    = string
+    endpoint = optional(string)
+  })
+  nullable = true
+  default  = null
+
+  validation {
+    condition     = var.language_model == null || contains(["gemini", "vertex", "openai", "anthropic"], try(var.language_model.engine, ""))
+    error_message = "language_model.engine is gemini, vertex, openai or anthropic; without any, leave language_model out."
+  }
+
+  validation {
+    condition     = try(var.language_model.endpoint, null) == null || can(regex("^https?://[^\\s?#]+$", var.language_model.endpoint))
+    error_message = "language_model.endpoint is a URL such as https://llm.example.com/v1."
+  }
+
+  validation {
+    # Where Private Google Access leads, or the network itself.
+    condition = var.external_ai || can(regex(
+      "^https?://((10\\.\\d+|172\\.(1[6-9]|2\\d|3[01])|192\\.168)\\.\\d+\\.\\d+|([a-z0-9-]+\\.)+(internal|googleapis\\.com))([:/]|$)",
+      coalesce(
+        try(var.language_model.endpoint, null),
+        contains(["openai", "anthropic"], try(var.language_model.engine, "")) ? "outside" : "https://a.googleapis.com"
+      )
+    ))
+    error_message = "language_model is outside Google, which workers cannot reach: set external_ai = true, which makes a way to the internet (Cloud NAT) and lets transcripts leave the project."
+  }
+
+  validation {
+    condition = var.language_model == null || try(var.language_model.engine, "") == "vertex" || contains(
+      try(var.secrets["SPOTMILL_LANGUAGE_MODEL_KEY"].processes, []), "worker"
+    )
+    error_message = "language_model wants a key: put it into Secret Manager, and name it in secrets.SPOTMILL_LANGUAGE_MODEL_KEY with processes = [\"worker\"]."
+  }
+
+  validation {
+    condition     = try(var.language_model.engine, "") != "vertex" || !contains(keys(var.secrets), "SPOTMILL_LANGUAGE_MODEL_KEY")
+    error_message = "Vertex AI takes the workers' own account and no key: leave SPOTMILL_LANGUAGE_MODEL_KEY out of secrets."
+  }
+}
+
 variable "max_instances" {
   description = "Most instances of each Cloud Run service, 1 to 5; more than the default needs a larger database.tier."
   type = object({
@@ -155,6 +204,32 @@ variable "max_instances" {
   })
   nullable = false
   default  = {}
+}
+
+variable "model_memory" {
+  description = "Memory of the job that copies the hub's models, whose files are in it: the largest model and 2 GiB more."
+  type        = string
+  nullable    = false
+  default     = "8Gi"
+}
+
+variable "models" {
+  description = <<-END
+    Models that pipelines load, by name: one of the Hugging Face hub (small, ORGANISATION/REPOSITORY, either with @REVISION), which
+    a deployment copies into the bucket for results; gs://BUCKET/PREFIX; package:NAME/PATH or a path in the workers' image.
+  END
+  type        = map(string)
+  nullable    = false
+  default     = { whisper = "small" }
+
+  validation {
+    condition = alltrue([
+      for name, place in var.models : can(regex("^[a-z0-9][a-z0-9_.-]*$", name)) && can(regex(
+        "^(gs://[a-z0-9][a-z0-9_.-]+[a-z0-9](/[^,\\s]*)?|package:[^,\\s]+|/[^,\\s]+|[\\w.-]+(/[\\w.-]+)?(@[\\w./-]+)?)$", place
+      ))
+    ])
+    error_message = "models maps names such as whisper to small, ORGANISATION/REPOSITORY@REVISION, gs://BUCKET/PREFIX, package:NAME/PATH or /PATH."
+  }
 }
 
 variable "name" {

@@ -70,6 +70,12 @@ _COUNT = click.IntRange(min=0)
 @click.option(
     "--workers", type=click.IntRange(min=1), default=_DEPLOYED.max_workers, show_default=True, help="VMs of a run."
 )
+@click.option(
+    "--workers-disk-gb", type=_COUNT, default=_DEPLOYED.vm_disk_gb, show_default=True, help="Boot disk of each, in GB."
+)
+@click.option(
+    "--models-gb", type=number, default=_DEPLOYED.models_gib, show_default=True, help="Copies of models, in GiB."
+)
 @click.option("--tier", default=_DEPLOYED.tier, show_default=True, help="Tier of the database.")
 @click.option("--database-gb", type=_COUNT, default=_DEPLOYED.disk_gb, show_default=True, help="Its disk, in GB.")
 @click.option("--regional", is_flag=True, help="Give it a standby in another zone.")
@@ -99,6 +105,8 @@ def command(path: Path, hourly: bool, as_json: bool, **options: Any) -> None:
         machine_type=options["workers_type"],
         gpu=options["gpu"],
         max_workers=options["workers"],
+        vm_disk_gb=options["workers_disk_gb"],
+        models_gib=options["models_gb"],
         external_ai=options["external_ai"],
     )
     workload = Workload(

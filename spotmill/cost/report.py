@@ -123,8 +123,8 @@ def _budget(deployment: Deployment, waiting: Bill, prices: PriceTable, today: da
     stopped = monthly(replace(deployment, database_hours=Decimal(0)), Workload(), prices, today).usd
     if not deployment.database_hours:
         yield (
-            "The database is stopped: only its disk and backups cost anything, and nothing works until it runs again"
-            " (database.stopped = false)."
+            "The database is stopped: only its disk, its backups and the images cost anything, and nothing works until"
+            " it runs again (database.stopped = false)."
         )
     elif database > budget:
         yield (

@@ -24,6 +24,9 @@ _VALUE_BYTES, _DISTRIBUTION_BYTES, _READS = 8, 80, 2
 
 #: What one job takes besides its VM: operations on files, bytes of messages (its event, the word to a worker), logs.
 _JOB_WRITES, _JOB_READS, _JOB_BYTES, _JOB_LOG_KIB = 8, 8, 8000, 6
+#: Steps of an hour of audio or video, each written once and, if a VM is taken or when the parts are joined, read once:
+#: pieces of six seconds of a video.
+_STEPS = 600
 #: What results add to the size of sources.
 _RESULTS = Decimal("0.2")
 #: Hours that a VM boots, and waits for more before it goes (``SPOTMILL_IDLE_SECONDS`` and a tick), in each run.
@@ -45,6 +48,7 @@ def idle(deployment: Deployment) -> Usage:
         "eventarc/events": messages,
         "pubsub/throughput": messages * 2 * _MESSAGE_BYTES / _GIB,
         "artifact-registry/storage": deployment.images_gib,
+        "cloud-storage/standard": deployment.models_gib,
         "cloud-storage/class-a": days * 2,  # a reconcile lists both buckets
         "secret-manager/version": Decimal(deployment.secret_versions),
         "secret-manager/access": Decimal(deployment.secret_accesses),
@@ -73,8 +77,8 @@ def working(deployment: Deployment, workload: Workload) -> Usage:
         SPOT: vm_hours,
         "compute/pd-balanced": vm_hours / MONTH_HOURS * deployment.vm_disk_gb,
         "cloud-storage/standard": workload.storage_gib + sources_gib * (1 + _RESULTS),
-        "cloud-storage/class-a": jobs * _JOB_WRITES,
-        "cloud-storage/class-b": jobs * _JOB_READS,
+        "cloud-storage/class-a": jobs * _JOB_WRITES + workload.media_hours * _STEPS,
+        "cloud-storage/class-b": jobs * _JOB_READS + workload.media_hours * _STEPS,
         "cloud-storage/egress": workload.downloads_gib,
         "eventarc/events": Decimal(jobs),
         "pubsub/throughput": jobs * _JOB_BYTES / _GIB,

@@ -27,7 +27,7 @@ def position(cloud: StandIns, pattern: str) -> int:
 
 
 def test_a_first_deployment_goes_in_this_order(cloud: StandIns) -> None:
-    """Sign-in, APIs, agents, state, repository, images, database, migration, the rest, pipelines, deadlines, proof."""
+    """Sign-in, APIs, agents, state, repository, images, database, migration, the rest, the jobs, deadlines, proof."""
     assert main(["deploy", *PROJECT]) == 0
     order = [
         "gcloud auth list",
@@ -42,6 +42,7 @@ def test_a_first_deployment_goes_in_this_order(cloud: StandIns) -> None:
         "gcloud run jobs execute spotmill-migrate .*--wait",
         "terraform apply (?!.*-target)",
         "gcloud run jobs execute spotmill-pipelines .*--wait",
+        "gcloud run jobs execute spotmill-models .*--wait",
         "gcloud pubsub subscriptions update eventarc-1 .*--ack-deadline=600",
         "gcloud scheduler jobs run spotmill-reconcile",
         "gcloud artifacts docker tags add .*:deployed-prod",
@@ -222,6 +223,23 @@ def test_a_failed_migration_stops_before_the_services_change(
     assert main(["deploy", *PROJECT]) == 1
     assert not cloud.calls("terraform apply (?!.*-target)")
     assert "resource.labels.job_name=spotmill-migrate" in capsys.readouterr().out
+
+
+def test_a_hub_that_is_away_stops_nothing(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who needs no model of the hub is deployed all the same; who does is told, and where to read why."""
+    cloud.fail("jobs execute spotmill-models", "ERROR: The execution failed.")
+    assert main(["deploy", *PROJECT]) == 0
+    said = capsys.readouterr().out
+    assert "WARNING: a model was not copied" in said
+    assert "resource.labels.job_name=spotmill-models" in said
+    assert "Deployed in" in said
+
+
+def test_a_list_of_pipelines_that_fails_is_no_warning(cloud: StandIns) -> None:
+    """Nothing would be done without it."""
+    cloud.fail("jobs execute spotmill-pipelines", "ERROR: The execution failed.")
+    assert main(["deploy", *PROJECT]) == 1
+    assert not cloud.calls("jobs execute spotmill-models")
 
 
 def test_a_second_deployment_makes_no_second_state(cloud: StandIns) -> None:

@@ -20,7 +20,16 @@ FOUND = found_calls()
 NEEDS = needs(KNOWN, FOUND)
 GRANTS = written(options=True)
 #: The variables that make grants of their own.
-OPTIONS = ("allowed_buckets", "github", "image_readers", "image_taggers", "ingest_publishers", "secrets")
+OPTIONS = (
+    "allowed_buckets",
+    "github",
+    "image_readers",
+    "image_taggers",
+    "ingest_publishers",
+    "language_model",
+    "models",
+    "secrets",
+)
 CHECKS: dict[str, Callable[[Permissions, Sequence[Need], Sequence[Grant]], list[str]]] = {
     "missing": grant_checks.missing,
     "unneeded": grant_checks.unneeded,

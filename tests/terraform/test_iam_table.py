@@ -6,7 +6,16 @@ from tests.terraform.grants import planned, planned_roles, written, written_role
 from tests.terraform.terraform import Plan
 
 #: The variables that make grants of their own.
-_OPTIONS = ("allowed_buckets", "github", "image_readers", "image_taggers", "ingest_publishers", "secrets")
+_OPTIONS = (
+    "allowed_buckets",
+    "github",
+    "image_readers",
+    "image_taggers",
+    "ingest_publishers",
+    "language_model",
+    "models",
+    "secrets",
+)
 
 
 def test_grants(smallest: Plan) -> None:
@@ -29,9 +38,11 @@ def test_no_other_option_grants(plan: Planner) -> None:
 
 
 def test_custom_roles(smallest: Plan) -> None:
-    """Custom roles have the permissions of the table, and nobody holds one that is not there."""
+    """Custom roles have the permissions of the table, and those that no option grants are all held by somebody."""
     assert planned_roles(smallest) == written_roles()
-    assert {grant.role for grant in planned(smallest) if grant.role.startswith("projects/")} == set(written_roles())
+    for plan, options in ((planned(smallest), False), (written(options=True), True)):
+        held = {grant.role for grant in plan if grant.role.startswith("projects/")}
+        assert set(written_roles()) - held == (set() if options else {"projects/mill/roles/spotmill_model_asker"})
 
 
 def test_workers_hold_no_compute_role(smallest: Plan) -> None:

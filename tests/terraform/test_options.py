@@ -19,7 +19,7 @@ def test_every_variable_is_tried() -> None:
 def test_every_attribute_is_tried() -> None:
     """It leaves no attribute of an object out, either."""
     text = (REPOSITORY / "terraform" / "variables.tf").read_text()
-    for name in ("budget", "database", "workers", "max_instances"):
+    for name in ("budget", "database", "language_model", "workers", "max_instances"):
         body = re.search(rf'^variable "{name}" \{{\n(.*?)^\}}', text, re.MULTILINE | re.DOTALL)
         assert body is not None
         assert set(re.findall(r"^    (\w+) +=", body[1], re.MULTILINE)) - {"condition", "error_message"} == set(
@@ -90,6 +90,81 @@ def test_settings(everything: Plan) -> None:
     assert settings["web"]["SPOTMILL_MAX_WORKERS"] == "20"
 
 
+def test_models(smallest: Plan, everything: Plan) -> None:
+    """Workers and the job that copies models know where each comes from; without a word it is Whisper's small one."""
+    assert smallest.outputs["settings"]["worker"]["SPOTMILL_MODELS"] == "whisper=small"
+    places = everything.outputs["settings"]["worker"]["SPOTMILL_MODELS"].split(",")
+    assert dict(place.split("=") for place in places) == EVERYTHING["models"]
+    for plan, limits in ((smallest, {"cpu": "2", "memory": "8Gi"}), (everything, {"cpu": "4", "memory": "16Gi"})):
+        jobs = plan.of("google_cloud_run_v2_job").values()
+        (job,) = (job["template"][0]["template"][0] for job in jobs if job["name"].endswith("-models"))
+        assert job["containers"][0]["resources"][0]["limits"] == limits
+    assert [grant["bucket"] for grant in _readers_of_models(everything)] == ["weights"]
+    assert not _readers_of_models(smallest)
+
+
+def _readers_of_models(plan: Plan) -> list[dict[str, Any]]:
+    grants = plan.of("google_storage_bucket_iam_member")
+    return [values for address, values in grants.items() if ".models[" in address]
+
+
+def test_buckets_of_models_that_are_read_anyway(plan: Planner) -> None:
+    """A model in a bucket of ours, or in one that may be announced, wants no grant of its own."""
+    places = {
+        "a": "gs://mill-spotmill-results/m",
+        "b": "gs://archive/m/large",
+        "c": "gs://archive",
+        "d": "gs://others/m",
+    }
+    wide = plan("", **SMALLEST, models=places, allowed_buckets=["archive"])
+    assert [grant["bucket"] for grant in _readers_of_models(wide)] == ["others"]
+
+
+def test_a_mill_without_models(plan: Planner) -> None:
+    """Who wants images alone says so, and nothing is fetched."""
+    settings = plan("", **SMALLEST, models={}).outputs["settings"]
+    assert settings["worker"]["SPOTMILL_MODELS"] == ""
+
+
+def test_no_language_model_unless_chosen(smallest: Plan, everything: Plan) -> None:
+    """Nothing tells workers of one, enables its API, or lets them ask it; Vertex AI has all three once it is chosen."""
+    told = [name for settings in smallest.outputs["settings"].values() for name in settings if "LANGUAGE_MODEL" in name]
+    assert not told
+    for plan, there in ((smallest, False), (everything, True)):
+        apis = {api["service"] for api in plan.of("google_project_service").values()}
+        grants = [g for g in plan.of("google_project_iam_member").values() if g["role"].endswith("_model_asker")]
+        assert ("aiplatform.googleapis.com" in apis) is there
+        assert [grant["member"].partition("@")[0] for grant in grants] == ["serviceAccount:mill-two-worker"] * there
+    worker = everything.outputs["settings"]["worker"]
+    assert {name.removeprefix("SPOTMILL_"): value for name, value in worker.items() if "LANGUAGE" in name} == {
+        "LANGUAGE_MODEL": "gemini-4-flash",
+        "LANGUAGE_MODEL_ENDPOINT": "https://eu-aiplatform.googleapis.com",
+        "LANGUAGE_MODEL_ENGINE": "vertex",
+    }
+    assert not [name for name in everything.outputs["settings"]["web"] if "LANGUAGE" in name]
+
+
+@pytest.mark.parametrize(
+    ("model", "external"),
+    [
+        ({"engine": "gemini", "model": "m"}, False),
+        ({"engine": "anthropic", "model": "m"}, True),
+        ({"engine": "openai", "model": "m", "endpoint": "http://10.9.0.5:8000/v1"}, False),
+        ({"engine": "openai", "model": "m", "endpoint": "http://llm.us-central1-a.c.mill.internal:8000/v1"}, False),
+    ],
+    ids=["gemini", "outside", "address", "name"],
+)
+def test_language_models_that_can_be_had(model: dict[str, str], external: bool, plan: Planner) -> None:
+    """A key goes to the workers as a secret, to nobody else; only what is outside wants a way to the internet."""
+    planned = plan("", **SMALLEST, language_model=model, external_ai=external, secrets=_KEY)
+    assert bool(planned.of("google_compute_router_nat")) is external
+    (template,) = planned.of("google_compute_region_instance_template").values()
+    line = "SPOTMILL_LANGUAGE_MODEL_KEY projects/mill/secrets/llm/versions/1"
+    assert line in template["metadata"]["user-data"]
+    apis = {api["service"] for api in planned.of("google_project_service").values()}
+    assert "aiplatform.googleapis.com" not in apis
+
+
 def test_people(everything: Plan) -> None:
     """Exactly those who were named may open the pages."""
     people = {grant["member"] for grant in everything.of("google_iap_web_cloud_run_service_iam_member").values()}
@@ -128,9 +203,12 @@ def test_mails(smallest: Plan, everything: Plan) -> None:
     assert [channel["labels"] for channel in channels] == [{"email_address": "ops@example.com"}]
 
 
+_KEY = {"SPOTMILL_LANGUAGE_MODEL_KEY": {"secret": "llm", "version": "1", "processes": ["worker"]}}
 #: Wrong values of variables, and words of what the plan says to each; all that it finds at once, it says at once.
 _WRONG = {
     "admins": (["user:ann@example.com"], "must be e-mail addresses"),
+    "language_model": ({"engine": "llama", "model": "m"}, "gemini, vertex, openai or anthropic"),
+    "models": ({"whisper": "a b"}, "such as whisper to small"),
     "region": ("europe-west1", "no free tier"),
     "settings": ({"LOG_LEVEL": "DEBUG"}, "as in docs/settings.md"),
     "workers": ({"max": 0}, "must be 1 to 1000"),
@@ -141,6 +219,7 @@ _WRONG_IN_MODULES = {
     "environments": ({"prod": {"branch": "^main$"}}, "needs approval = true"),
     "ingest_publishers": (["allUsers"], "nobody unknown"),
     "max_instances": ({"web": 2, "dispatcher": 6}, "must be 1 to 5"),
+    "model_memory": ("64Gi", "8Gi, 16Gi or 32Gi"),
     "people": (["allAuthenticatedUsers"], "the public is none"),
     "secrets": ({"KEY": {"secret": "key", "version": "latest", "processes": ["web"]}}, "by the number of its version"),
     "soft_delete_days": (3, "0, or 7 to 90"),
@@ -165,6 +244,27 @@ def test_wrong_values(wrong: dict[str, tuple[Any, str]], plan: Planner) -> None:
         pytest.param({"images": None}, "must end with their digest", id="no-images"),
         pytest.param({"settings": {"SPOTMILL_REGION": "x"}}, "sets SPOTMILL_REGION itself", id="setting-twice"),
         pytest.param({"workers": {"gpu": {"type": "nvidia-l4"}}}, "images.worker_gpu", id="gpu"),
+        pytest.param(
+            {"language_model": {"engine": "openai", "model": "m"}, "secrets": _KEY},
+            "set external_ai = true",
+            id="outside",
+        ),
+        pytest.param(
+            {
+                "language_model": {"engine": "openai", "model": "m", "endpoint": "https://10.my.org"},
+                "secrets": _KEY,
+            },
+            "set external_ai = true",
+            id="endpoint-outside",
+        ),
+        pytest.param({"language_model": {"engine": "gemini", "model": "m"}}, "wants a key", id="no-key"),
+        pytest.param(
+            {"language_model": {"engine": "vertex", "model": "m"}, "secrets": _KEY}, "no key", id="key-for-vertex"
+        ),
+        pytest.param(
+            {"settings": {"SPOTMILL_LANGUAGE_MODEL_KEY": "k"}}, "SPOTMILL_LANGUAGE_MODEL_KEY itself", id="open-key"
+        ),
+        pytest.param({"settings": {"SPOTMILL_MODELS": "a=b"}}, "sets SPOTMILL_MODELS itself", id="models-twice"),
     ],
 )
 def test_refusals(options: dict[str, Any], words: str, plan: Planner) -> None:

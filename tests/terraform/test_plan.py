@@ -67,7 +67,7 @@ def test_workers_are_spot_vms_without_an_address(smallest: Plan) -> None:
     assert scheduling["instance_termination_action"] in {"DELETE", "STOP"}
     assert scheduling["max_run_duration"][0]["seconds"] == 86400
     assert [interface["access_config"] for interface in template["network_interface"]] == [[]]
-    assert template["disk"][0]["disk_size_gb"] == 50
+    assert template["disk"][0]["disk_size_gb"] == 100
     (group,) = smallest.of("google_compute_region_instance_group_manager").values()
     assert group["distribution_policy_target_shape"] == "ANY"
     (policy,) = group["update_policy"]

@@ -21,6 +21,7 @@ _KINDS: dict[str, type[DatabaseSettings]] = {
     "web": WebSettings,
     "dispatcher": DispatcherSettings,
     "migrate": MigrationSettings,
+    "models": WorkerSettings,
     "pipelines": Settings,
     "worker": WorkerSettings,
 }
@@ -85,7 +86,7 @@ def test_the_programs_would_start(
 def test_processes_agree(smallest: Plan) -> None:
     """What several programs are told, they are told alike; only who they are differs."""
     told = environments(smallest)
-    for program in ("dispatcher", "pipelines", "worker"):
+    for program in ("dispatcher", "models", "pipelines", "worker"):
         same = set(told["web"]) & set(told[program]) - {"SPOTMILL_DATABASE_USER"}
         assert {name: told[program][name] for name in same} == {name: told["web"][name] for name in same}
     users = {program: environment["SPOTMILL_DATABASE_USER"] for program, environment in told.items()}
@@ -93,6 +94,7 @@ def test_processes_agree(smallest: Plan) -> None:
         "web": "spotmill-web@mill.iam",
         "dispatcher": "spotmill-dispatcher@mill.iam",
         "worker": "spotmill-worker@mill.iam",
+        "models": "spotmill-worker@mill.iam",
         "pipelines": "spotmill-worker@mill.iam",
         "migrate": "spotmill-migrator@mill.iam",
     }
@@ -130,10 +132,17 @@ def test_commands(smallest: Plan) -> None:
         "web": (None, None),
         "dispatcher": (None, None),
         "migrate": (["spotmill"], ["migrate"]),
+        "models": (None, ["models", "sync"]),
         "pipelines": (None, ["pipelines", "sync"]),
     }
     images = {program: container["image"].split("/")[-1].split("@")[0] for program, container in run.items()}
-    assert images == {"web": "web", "dispatcher": "dispatcher", "migrate": "dispatcher", "pipelines": "worker"}
+    assert images == {
+        "web": "web",
+        "dispatcher": "dispatcher",
+        "migrate": "dispatcher",
+        "models": "worker",
+        "pipelines": "worker",
+    }
 
 
 def test_accounts(smallest: Plan) -> None:
@@ -147,6 +156,7 @@ def test_accounts(smallest: Plan) -> None:
         "spotmill-web": "spotmill-web",
         "spotmill-dispatcher": "spotmill-dispatcher",
         "spotmill-migrate": "spotmill-migrator",
+        "spotmill-models": "spotmill-worker",
         "spotmill-pipelines": "spotmill-worker",
     }
 
@@ -208,7 +218,7 @@ def test_secrets_are_mounted_by_version(everything: Plan) -> None:
         "web",
         "dispatcher",
     }
-    assert {program for program, environment in told.items() if "OPENAI_API_KEY" in environment} == {"pipelines"}
+    assert {program for program, found in told.items() if "OPENAI_API_KEY" in found} == {"models", "pipelines"}
     assert told["pipelines"]["OPENAI_API_KEY"] == "3"
     (template,) = everything.of("google_compute_region_instance_template").values()
     assert "OPENAI_API_KEY projects/mill/secrets/openai/versions/3" in template["metadata"]["user-data"]

@@ -163,7 +163,7 @@ def test_environment_is_known(plan: Planner) -> None:
 def test_refusals(plan: Planner) -> None:
     """What would fail on the VM, hours later, is an error at plan time; all of it at once."""
     wrong = {
-        "disk_gb": (10, "20 at least"),
+        "disk_gb": (10, "30 at least"),
         "env": ({"SPOTMILL_ADMINS": "a\nb"}, "one line"),
         "image": (IMAGE.split("@", 1)[0] + ":latest", "@sha256:DIGEST"),
         "machine_types": (["t2a-standard-4"], "has an Arm type"),

@@ -40,24 +40,26 @@ def priced(sku: str, quantity: str) -> Line:
 
 
 def test_an_idle_month() -> None:
-    """Only the database costs anything: 730 h x 0.0105 + 10 GiB x 0.17 + 1 GiB x 0.08."""
+    """The database: 730 h x 0.0105 + 10 GiB x 0.17 + 1 GiB x 0.08; and 0.35 GiB of images more than is free, x 0.10."""
     whole = of(Deployment())
-    assert whole.usd == whole.part("cloud-sql/") == Decimal("9.445")
+    assert whole.part("cloud-sql/") == Decimal("9.445")
+    assert whole.usd == Decimal("9.480")
     assert line(whole, "cloud-sql/db-f1-micro").usd == Decimal("7.665")
 
 
 def test_an_idle_month_of_a_stopped_database() -> None:
-    """Disk and backups are paid for, and nothing else is used that is not free."""
+    """Disk, backups and images are paid for, and nothing else is used that is not free."""
     whole = of(Deployment(database_hours=Decimal(0)))
-    assert whole.usd == Decimal("1.78")
-    assert {line.sku for line in whole.lines if line.usd} == {"cloud-sql/ssd", "cloud-sql/backups"}
+    assert whole.usd == Decimal("1.815")
+    paid = {"artifact-registry/storage", "cloud-sql/ssd", "cloud-sql/backups"}
+    assert {line.sku for line in whole.lines if line.usd} == paid
     assert not whole.later
 
 
 def test_a_database_for_some_hours() -> None:
     """Eight hours on 20 days: 160 h x 0.0105, and as many ticks as minutes."""
     whole = of(Deployment(database_hours=Decimal(160)))
-    assert whole.usd == Decimal("1.68") + Decimal("1.78")
+    assert whole.usd == Decimal("1.68") + Decimal("1.815")
     assert line(whole, "monitoring/alert-points").quantity == 160 * 60 * 2 * 11
 
 
@@ -86,8 +88,8 @@ def test_ticks_leave_what_is_free_when_they_take_long() -> None:
 )
 def test_other_tiers(tier: str, usd: Decimal) -> None:
     """Shared cores have a price, others are CPUs and memory; disk and backups come on top, a standby doubles."""
-    assert of(Deployment(tier=tier)).usd == usd + Decimal("1.78")
-    assert of(Deployment(tier=tier, regional=True)).usd == 2 * (usd + Decimal("1.70")) + Decimal("0.08")
+    assert of(Deployment(tier=tier)).part("cloud-sql/") == usd + Decimal("1.78")
+    assert of(Deployment(tier=tier, regional=True)).part("cloud-sql/") == 2 * (usd + Decimal("1.70")) + Decimal("0.08")
 
 
 def test_a_tier_that_is_none() -> None:
@@ -102,13 +104,14 @@ def test_workers() -> None:
     whole = of(Deployment(), workload)
     vms = line(whole, SPOT)
     assert (vms.quantity, vms.usd) == (Decimal("5.5"), Decimal("5.5") * Decimal("0.04448"))
-    assert line(whole, "compute/pd-balanced").usd == Decimal("5.5") / 730 * 50 * Decimal("0.10")
+    assert line(whole, "compute/pd-balanced").usd == Decimal("5.5") / 730 * 100 * Decimal("0.10")
 
 
 def test_storage() -> None:
-    """1,024 images of 8 MiB with their results are 9.6 GiB, 10 others were there: 19.6, of which 5 are free."""
-    stored = line(of(Deployment(), Workload(images=1024, storage_gib=Decimal(10))), "cloud-storage/standard")
-    assert (stored.quantity, stored.billed, stored.usd) == (Decimal("19.6"), Decimal("14.6"), Decimal("0.292"))
+    """1,024 images of 8 MiB with results are 9.6 GiB, 10 others were there, 1 of models: 20.6, of which 5 are free."""
+    workload = Workload(images=1024, storage_gib=Decimal(10))
+    stored = line(of(Deployment(models_gib=Decimal(1)), workload), "cloud-storage/standard")
+    assert (stored.quantity, stored.billed, stored.usd) == (Decimal("20.6"), Decimal("15.6"), Decimal("0.312"))
 
 
 def test_downloads() -> None:
@@ -234,7 +237,7 @@ def test_the_report_says_what_the_budget_means() -> None:
     """The database alone is above the project's budget; stopped, it is not, and the report offers that."""
     running = " ".join(report.text(Deployment(), IDLE, TABLE, TODAY).split())
     assert "The database alone costs 9.45 USD a month, which is more than the project's budget of 5.00 USD" in running
-    assert "(database.stopped = true): 1.78 USD a month are left" in running
+    assert "(database.stopped = true): 1.82 USD a month are left" in running
     stopped = " ".join(report.text(Deployment(database_hours=Decimal(0)), IDLE, TABLE, TODAY).split())
     assert "The database is stopped" in stopped
     assert "more than the project's budget" not in stopped
@@ -268,7 +271,7 @@ def test_the_command_takes_other_prices(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(PRICES.read_text(encoding="utf-8").replace("usd: 0.0105", "usd: 1"), encoding="utf-8")
     said = CliRunner().invoke(main, ["cost", "--prices", str(path), "--json"])
-    assert json.loads(said.output)["usd"] == "731.78"
+    assert json.loads(said.output)["usd"] == "731.815"
     missing = CliRunner().invoke(main, ["cost", "--prices", str(tmp_path / "none.yaml")])
     assert missing.exit_code == 1
     assert "none.yaml cannot be read: No such file" in missing.output
@@ -296,8 +299,9 @@ def test_the_command_for_programs() -> None:
 
 
 def test_the_command_for_terraform() -> None:
-    """``--hourly`` prints a number and nothing else: 0.04448 + 50 GiB x 0.10 / 730."""
-    assert CliRunner().invoke(main, ["cost", "--hourly"]).output == "0.0513\n"
+    """``--hourly`` prints a number and nothing else: 0.04448 + 100 GiB x 0.10 / 730."""
+    assert CliRunner().invoke(main, ["cost", "--hourly"]).output == "0.0582\n"
+    assert CliRunner().invoke(main, ["cost", "--hourly", "--workers-disk-gb", "50"]).output == "0.0513\n"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ locals {
     "resource.name == \"projects/${var.project}/instances/${var.database_instance}\"",
   ])
 
-  project_grants = {
+  project_grants = merge(local.model_grants, {
     # Invoked by Eventarc, with events that arrived in this project.
     events-receiver = { member = local.members.events, role = "roles/eventarc.eventReceiver" }
     # On Cloud Run the platform writes the logs, on a VM the machine's own account does.
@@ -16,7 +16,10 @@ locals {
     dispatcher-fleet = { member = local.members.dispatcher, role = local.roles.fleet_manager }
     # Cloud Storage tells Eventarc of objects through a topic that Eventarc makes.
     storage-agent = { member = var.storage_agent, role = "roles/pubsub.publisher" }
-  }
+  })
+
+  # Google's own models belong to no project; asking one is granted on the project that pays.
+  model_grants = var.asks_vertex ? { worker-models = { member = local.members.worker, role = local.roles.model_asker } } : {}
 }
 
 resource "google_project_iam_member" "this" {

@@ -17,6 +17,6 @@ output "names" {
 }
 
 output "roles" {
-  description = "Full names of the custom roles: fleet_manager, url_signer, result_sweeper."
+  description = "Full names of the custom roles: fleet_manager, model_asker, url_signer, result_sweeper."
   value       = local.roles
 }

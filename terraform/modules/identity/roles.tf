@@ -9,6 +9,13 @@ locals {
       description = "See the workers' instance group, raise its size and have it delete workers that are done."
       permissions = ["compute.instanceGroupManagers.get", "compute.instanceGroupManagers.update"]
     }
+    # Nobody has it unless language_model says so. It is here all the same, as a build could not make it later.
+    # https://cloud.google.com/vertex-ai/docs/general/access-control
+    model_asker = {
+      title       = "Model asker"
+      description = "Ask models of Vertex AI (roles/aiplatform.user also makes, changes and deletes everything of its)."
+      permissions = ["aiplatform.endpoints.predict"]
+    }
     url_signer = {
       title       = "URL signer"
       description = "Sign as a service account, without tokens of it (roles/iam.serviceAccountTokenCreator gives both)."

@@ -1,3 +1,10 @@
+variable "asks_vertex" {
+  description = "Let the workers ask models of Vertex AI."
+  type        = bool
+  nullable    = false
+  default     = false
+}
+
 variable "database_instance" {
   description = "Name of the Cloud SQL instance: connecting is allowed to this one only."
   type        = string

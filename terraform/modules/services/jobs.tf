@@ -1,4 +1,5 @@
-# What a deployment runs before its services change: the schema and its roles, then the list of pipelines.
+# What a deployment runs: the schema and its roles before the services change, then the list of pipelines and the copies of
+# models.
 
 locals {
   jobs = {
@@ -9,6 +10,16 @@ locals {
       args     = ["migrate"]
       settings = var.settings.migrate
       secrets  = {}
+      limits   = { cpu = "1", memory = "1Gi" }
+    }
+    models = {
+      account  = var.emails.worker
+      image    = var.images.worker
+      command  = null
+      args     = ["models", "sync"]
+      settings = var.settings.models
+      secrets  = local.secrets.worker
+      limits   = { cpu = local.cpus[var.model_memory], memory = var.model_memory }
     }
     pipelines = {
       account = var.emails.worker
@@ -18,8 +29,12 @@ locals {
       # A new instance may take a minute to have its way into the VPC.
       settings = merge({ SPOTMILL_DATABASE_TIMEOUT_SECONDS = "120" }, var.settings.pipelines)
       secrets  = local.secrets.worker
+      limits   = { cpu = "1", memory = "1Gi" }
     }
   }
+
+  # The fewest that Cloud Run gives so much memory to: https://cloud.google.com/run/docs/configuring/jobs/memory-limits
+  cpus = { "2Gi" = "1", "4Gi" = "1", "8Gi" = "2", "16Gi" = "4", "32Gi" = "8" }
 }
 
 resource "google_cloud_run_v2_job" "this" {
@@ -38,7 +53,7 @@ resource "google_cloud_run_v2_job" "this" {
     template {
       service_account       = each.value.account
       execution_environment = "EXECUTION_ENVIRONMENT_GEN2"
-      max_retries           = 3 # both are safe to run twice
+      max_retries           = 3 # each is safe to run twice
       timeout               = "3600s"
 
       vpc_access {
@@ -56,7 +71,7 @@ resource "google_cloud_run_v2_job" "this" {
         args    = each.value.args
 
         resources {
-          limits = { cpu = "1", memory = "1Gi" }
+          limits = each.value.limits
         }
 
         dynamic "env" {

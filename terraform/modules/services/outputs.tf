@@ -4,7 +4,7 @@ output "iap_audience" {
 }
 
 output "jobs" {
-  description = "Names of the Cloud Run jobs: migrate, pipelines."
+  description = "Names of the Cloud Run jobs: migrate, pipelines, models."
   value       = { for job, resource in google_cloud_run_v2_job.this : job => resource.name }
 }
 

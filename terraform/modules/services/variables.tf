@@ -11,7 +11,7 @@ variable "emails" {
 }
 
 variable "images" {
-  description = "Images by digest. The worker's is for the job that tells the database which pipelines it has."
+  description = "Images by digest. The worker's is for the jobs that tell the database which pipelines it has, and copy its models."
   type = object({
     web        = string
     dispatcher = string
@@ -59,6 +59,18 @@ variable "memory" {
   validation {
     condition     = alltrue([for size in values(var.memory) : can(regex("^(512Mi|[1-4]Gi)$", size))])
     error_message = "memory must be 512Mi (the least in the second generation) or 1Gi to 4Gi (the most with one CPU)."
+  }
+}
+
+variable "model_memory" {
+  description = "Memory of the job that copies models: Cloud Run keeps files in it, so the largest model and 2 GiB more. 8Gi is enough for Whisper's large-v3 (3 GB)."
+  type        = string
+  nullable    = false
+  default     = "8Gi"
+
+  validation {
+    condition     = contains(["2Gi", "4Gi", "8Gi", "16Gi", "32Gi"], var.model_memory)
+    error_message = "model_memory must be 2Gi, 4Gi, 8Gi, 16Gi or 32Gi."
   }
 }
 
@@ -133,6 +145,7 @@ variable "settings" {
     web        = map(string)
     dispatcher = map(string)
     migrate    = map(string)
+    models     = map(string)
     pipelines  = map(string)
   })
   nullable = false

@@ -18,6 +18,9 @@ locals {
     bucket = pair[0]
     member = var.members[pair[1]]
   } }
+
+  # Where the workers may read anyway.
+  read_by_workers = setunion(var.allowed_buckets, [for bucket in local.buckets : bucket.name])
 }
 
 resource "google_storage_bucket_iam_member" "this" {
@@ -33,5 +36,13 @@ resource "google_storage_bucket_iam_member" "allowed" {
 
   bucket = each.value.bucket
   member = each.value.member
+  role   = "roles/storage.objectViewer"
+}
+
+resource "google_storage_bucket_iam_member" "models" {
+  for_each = setsubtract(var.model_buckets, local.read_by_workers)
+
+  bucket = each.value
+  member = var.members.worker
   role   = "roles/storage.objectViewer"
 }

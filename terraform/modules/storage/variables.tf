@@ -29,6 +29,13 @@ variable "members" {
   nullable = false
 }
 
+variable "model_buckets" {
+  description = "Buckets that hold models; the workers read them."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
 variable "name" {
   description = "Part of the buckets' names."
   type        = string

@@ -13,14 +13,14 @@ variable "child_uid" {
 }
 
 variable "disk_gb" {
-  description = "Size of the boot disk, which holds the image and the files of running jobs."
+  description = "Size of the boot disk: 20 GB for system, image and models, the rest for the files of running jobs. A recording takes its size and half as much for its results; the default has room for one of 40 GB beside usual ones."
   type        = number
-  default     = 50
+  default     = 100
   nullable    = false
 
   validation {
-    condition     = var.disk_gb >= 20
-    error_message = "disk_gb is 20 at least: the system, the worker's image and the largest source with its results must fit."
+    condition     = var.disk_gb >= 30
+    error_message = "disk_gb is 30 at least: the system, the worker's image, models and the largest source with its results must fit."
   }
 }
 

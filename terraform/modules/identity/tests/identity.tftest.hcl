@@ -59,6 +59,28 @@ run "workers_hold_no_compute_role" {
   }
 }
 
+run "nobody_asks_a_model_unasked" {
+  command = plan
+
+  assert {
+    condition     = !contains(keys(google_project_iam_member.this), "worker-models")
+    error_message = "Workers may send text to Vertex AI though nobody chose a model of its."
+  }
+}
+
+run "workers_ask_a_model" {
+  command = plan
+
+  variables {
+    asks_vertex = true
+  }
+
+  assert {
+    condition     = google_project_iam_member.this["worker-models"].role == "projects/mill/roles/spotmill_model_asker"
+    error_message = "Workers have another role at Vertex AI than the one that only asks."
+  }
+}
+
 run "the_database_is_named_in_a_condition" {
   command = plan
 

@@ -24,6 +24,7 @@ variables {
     dispatcher = { B = "2" }
     migrate    = { C = "3" }
     pipelines  = { D = "4" }
+    models     = { E = "5" }
   }
 }
 
@@ -63,6 +64,39 @@ run "a_job_for_each_part_of_a_deployment" {
     condition     = google_cloud_run_v2_job.this["pipelines"].template[0].template[0].containers[0].image == var.images.worker
     error_message = "Pipelines are those of another image than the workers'."
   }
+
+  assert {
+    condition     = google_cloud_run_v2_job.this["models"].template[0].template[0].containers[0].image == var.images.worker
+    error_message = "Models are copied by another image than the one that loads them."
+  }
+}
+
+run "a_job_has_as_many_cpus_as_its_memory_wants" {
+  command = plan
+
+  variables {
+    model_memory = "32Gi"
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_job.this["models"].template[0].template[0].containers[0].resources[0].limits == tomap({ cpu = "8", memory = "32Gi" })
+    error_message = "Cloud Run refuses so much memory with fewer CPUs."
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_job.this["pipelines"].template[0].template[0].containers[0].resources[0].limits == tomap({ cpu = "1", memory = "1Gi" })
+    error_message = "A job that holds no model has memory for one."
+  }
+}
+
+run "memory_that_cloud_run_does_not_have" {
+  command = plan
+
+  variables {
+    model_memory = "64Gi"
+  }
+
+  expect_failures = [var.model_memory]
 }
 
 run "a_secret_goes_to_whom_it_is_for" {

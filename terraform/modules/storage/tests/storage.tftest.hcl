@@ -53,6 +53,7 @@ run "options" {
     soft_delete_days = 0
     force_destroy    = true
     allowed_buckets  = ["archive"]
+    model_buckets    = ["archive", "out", "weights"]
   }
 
   assert {
@@ -71,6 +72,13 @@ run "options" {
       "archive roles/storage.objectViewer ${var.members.worker}",
     ])
     error_message = "Dispatcher and worker read an allowed bucket, and do nothing else in it."
+  }
+
+  assert {
+    condition = [for grant in google_storage_bucket_iam_member.models : "${grant.bucket} ${grant.role} ${grant.member}"] == [
+      "weights roles/storage.objectViewer ${var.members.worker}",
+    ]
+    error_message = "Workers read a bucket of models, and are not granted twice what they may anyway."
   }
 }
 
