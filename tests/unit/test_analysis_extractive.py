@@ -199,6 +199,52 @@ def test_what_is_not_decided_is_no_decision(line: str) -> None:
     assert analyse(talk("en", f"S1: {line}"), None).decisions == ()
 
 
+LECTURE = (
+    "Welcome back. Today I'm going to talk about why bridges fall down.",
+    "Last week I said that I will come back to the bridge in Tacoma, so let's look at it now.",
+    "The bridge was opened in July, and the engineers had decided to save steel.",
+    "We have to understand that nobody had tested such a thin deck in the wind.",
+    "If we had a wind tunnel here, I would show you how the deck begins to swing.",
+    "You can see on this picture that the deck twists, and I will never forget the first time I saw the film.",
+    "Let's suppose that the wind blows at forty miles per hour, and let's define the frequency of the deck.",
+    "Can you imagine what the drivers felt?",
+    "We should remember that the theory of the time agreed with the design.",
+    "In the next lecture I will explain how dampers work.",
+)
+VORLESUNG = (
+    "Herzlich willkommen zur Vorlesung. Ich werde heute über Brücken sprechen.",
+    "Wir müssen zuerst verstehen, warum der Wind so gefährlich ist.",
+    "Die Ingenieure haben damals immer wieder Stahl gespart.",
+    "Lasst uns das Bild einmal genau betrachten.",
+    "Wenn ich die Brücke baue, prüfe ich natürlich den Wind.",
+    "Ich zeige euch gleich einen Film, könnt ihr mich hinten hören?",
+    "Das haben die Kollegen noch nicht entschieden.",
+)
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", LECTURE), ("de", VORLESUNG)])
+def test_a_lecture_asks_nothing_of_anybody(language: str, said: tuple[str, ...]) -> None:
+    """A speaker who says "we have to understand" gives nobody a task, and one who tells of decisions makes none."""
+    found = analyse(talk(language, *(f"S1: {line}" for line in said)), None)
+
+    assert (found.action_items, found.decisions) == ((), ())
+    assert found.summary
+
+
+def test_without_speakers_a_request_is_answered_once() -> None:
+    """Where nobody could tell who says yes, only the first yes counts."""
+    found = analyse(
+        talk(
+            "en", ": Could you write the minutes?", ": Sure, by Friday.", ": And the weather is nice.", ": Yes, it is."
+        ),
+        None,
+    )
+
+    assert [(item.what, item.until, item.segments) for item in found.action_items] == [
+        ("write the minutes", "by Friday", (0, 1))
+    ]
+
+
 def test_without_speakers_there_are_still_tasks() -> None:
     """A recording whose speakers nobody could tell apart: who is left open."""
     (item,) = analyse(talk("en", ": I will send the contract by Friday."), None).action_items
@@ -248,7 +294,9 @@ def test_silence_has_no_analysis(lines: list[str]) -> None:
     assert (found.missing, found.summary, found.topics) == ("Nothing was said.", (), ())
 
 
-@pytest.mark.parametrize("word", ["I will ", "can you ", "this is the end of the ", "so okay then ", ". ", "a, ", "x"])
+@pytest.mark.parametrize(
+    "word", ["I will ", "can you ", "this is the end of the ", "so okay then ", "weiter ", ". ", "a, ", "x"]
+)
 @pytest.mark.parametrize("language", ["en", "de", "xx"])
 def test_text_without_end_or_sense_is_survived(language: str, word: str) -> None:
     """No pattern runs away with it; the test's time limit would tell."""

@@ -11,12 +11,10 @@ from typing import Literal
 
 from shared.transcript.analysis import ActionItem
 from worker.pipelines.analysis.languages.language import Language, Patterns
-from worker.pipelines.analysis.sentences import Sentence, term, words
+from worker.pipelines.analysis.sentences import LONG, Sentence, term, words
 
 #: Sentences after a request within which a reply to it is looked for.
 REPLY_SENTENCES = 4
-#: Longest sentence that rules look at, in characters; a longer one has lost its points.
-LONG = 500
 #: An earlier finding that shares more than this part of a later one's terms is the same thing.
 SHARED_TERMS = 0.5
 #: Longest sentence that may add a time to what its speaker has just taken on, in words.
@@ -42,6 +40,7 @@ class _Item:
     who: str | None
     until: str | None
     segments: set[int]
+    answered: bool = False  #: somebody has taken a request on
     dropped: bool = False
 
 
@@ -99,6 +98,7 @@ class _Talk:
         elif not accepted:
             return False
         request.who = sentence.speaker or request.who
+        request.answered = True
         self._settle(request, number, sentence)
         return True
 
@@ -106,8 +106,7 @@ class _Talk:
     def _is_open(item: _Item, number: int, sentence: Sentence) -> bool:
         if item.dropped or item.found.kind == "commitment" or number - item.said > REPLY_SENTENCES:
             return False
-        answered = item.who is not None and item.who != item.found.name
-        return not answered and (sentence.speaker is None or sentence.speaker != item.asked_by)
+        return not item.answered and (sentence.speaker is None or sentence.speaker != item.asked_by)
 
     def _adds(self, number: int, sentence: Sentence, found: _Found | None) -> bool:
         """Take an afterthought on what its speaker has just taken on: a time, or the same once more."""

@@ -1,9 +1,8 @@
 """Decisions, found by the rules of a language: quotes of the sentences in which people say that they decide."""
 
 from shared.transcript.analysis import Statement
-from worker.pipelines.analysis.commitments import LONG
 from worker.pipelines.analysis.languages.language import Language
-from worker.pipelines.analysis.sentences import Sentence
+from worker.pipelines.analysis.sentences import LONG, Sentence
 
 #: A sentence of fewer words does not say what was decided; its speaker's next one does.
 BARE_WORDS = 5

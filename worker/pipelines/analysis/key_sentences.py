@@ -84,8 +84,8 @@ def _worth(sentence: Sentence, language: Language | None) -> float:
     if sentence.text.endswith(("?", "？")):  # noqa: RUF001 - the question mark of Chinese and Japanese
         worth *= QUESTION
     if language is not None:
-        worth *= DANGLING if language.dangling.search(sentence.text) else 1.0
-        worth *= CUE if language.cues.search(sentence.text) else 1.0
+        worth *= DANGLING if language.dangling.search(sentence.beginning) else 1.0
+        worth *= CUE if language.cues.search(sentence.beginning) else 1.0
         worth *= DECISION if decides(sentence.text, language) else 1.0
     return worth
 

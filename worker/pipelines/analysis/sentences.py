@@ -12,6 +12,9 @@ PAUSE_SECONDS, LONG_WORDS = 2.0, 40
 #: If fewer segments than this share end like a sentence, the recogniser writes no points: each segment is a sentence.
 POINTED_SHARE = 0.2
 
+#: Longest sentence that rules look at, in characters: a longer one has lost its points, and patterns take their time.
+LONG = 500
+
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+[」』）]*\s*")  # noqa: RUF001 - the points of Chinese and Japanese
 _ENDED = re.compile(r"[.!?…。！？][\"'”’»)\]」』）]*$")  # noqa: RUF001 - as above
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # noqa: RUF001 - an apostrophe that recognisers write
@@ -29,6 +32,11 @@ class Sentence:
     start: float  #: of its first segment
     end: float  #: of its last one
     terms: tuple[str, ...]  #: stems of the words that are no stop words
+
+    @property
+    def beginning(self) -> str:
+        """Give what rules may look at of it."""
+        return self.text[:LONG]
 
     @property
     def length(self) -> int:

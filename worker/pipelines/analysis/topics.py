@@ -107,7 +107,7 @@ def _units(said: list[Sentence], language: Language | None) -> list[_Unit]:
     for _, group in groupby(said, key=lambda sentence: sentence.segments[0]):
         segment = list(group)
         opens = language is not None and any(
-            language.openings.search(sentence.text) for sentence in segment[:OPENING_SENTENCES]
+            language.openings.search(sentence.beginning) for sentence in segment[:OPENING_SENTENCES]
         )
         if not units or units[-1].length >= enough or opens:
             units.append(_Unit(opens))

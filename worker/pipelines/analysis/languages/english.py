@@ -107,6 +107,8 @@ ENGLISH = Language(
         r"continue|go\s+(?:first|with|ahead|over|through|back|for)|wait|look\s+(?:at|forward)|take\s+(?:a\s+look|that|it\s+from)|"
         r"assume|live|miss|like|know|show\s+you|share\s+(?:my|your)|give\s+(?:you|me)|need|want|afford|always|only|hardly|"
         r"have\s+to\s+say|vote|discuss|have\s+(?:a|an|cars?|the|to|it)|leave\s+it\s+(?:at|there)|just\s+say|call\s+it|"
+        r"consider|suppose|recogni[sz]e|reali[sz]e|notice|note|keep\s+in\s+mind|distinguish|define|accept|learn|ask\s+ourselves|"
+        r"look|watch|read|return\s+to|try\s+to\s+understand|focus|ask\s+you|introduce|use\s+the\s+word|skip|pause|mention|"
         r"jump|recommend|confirm\s+that|agree|also\s+see|do\s+(?:it|that|this)\s+again|face\s+it|elaborate)\b"
     ),
     habit=_pattern(r"\b(?:always|usually|normally|never|in\s+general|every\s+time)\b"),

@@ -107,13 +107,17 @@ GERMAN = Language(
         ),
         _pattern(r"\blasst?\s+uns\s+(?P<what>\S.*)"),
     ),
-    unreal=_pattern(r"\b(?:wenn|falls|ob|was|wie|warum|wieso|dass|weil|wo|soll|sollte|kann|wann|woher)\s*(?:\w+\s+)?$"),
+    unreal=_pattern(
+        r"\b(?:wenn|falls|ob|was|wie|warum|wieso|dass|weil|wo|soll|sollte|kann|wann|woher)\s*(?:\w+\s+)?$|^(?:\w+\s+)?wenn\s+ich\b.*$"
+    ),
     idle=_pattern(
         r"^(?:mich\s+hören|mich\s+sehen|mal\s+sehen|nicht|nie|wohl|sehen|hören|sagen|verstehen|sein|anfangen|reden|sprechen\s+wir|"
         r"meinen\s+Bildschirm|warten|weiter|mir\s+(?:vorstellen|denken)|euch\s+(?:sagen|hören)|dich\s+(?:hören|verstehen|sehen)|"
         r"dazu\s+sagen|mache\s+mir\s+Sorgen|frage\s+mich|stelle\s+mir\s+vor|nur\s+sagen|schauen|gucken|beginnen|starten|"
         r"das\s+(?:verstehen|nachvollziehen|bestätigen)|darüber\s+(?:reden|sprechen)|beeilen|aufpassen|sparen|"
-        r"(?:den\s+|meinen\s+)?Bildschirm)\b|.*\b(?:Bildschirm|hören)\b"
+        r"(?:den\s+|meinen\s+)?Bildschirm)\b|.*\b(?:Bildschirm|hören)\b|"
+        r".*\b(?:bedenken|berücksichtigen|verstehen|überlegen|unterscheiden|annehmen|betrachten|anschauen|ansehen|merken|"
+        r"wissen|beachten|akzeptieren|vorstellen|erklären|zeigen|erzählen|sagen)\s*(?:[,.!?]|$)|.*\büber\b.*\b(?:sprechen|reden)\W*$"
     ),
     habit=_pattern(
         r"\b(?:seit|immer|gerade|meistens|normalerweise|oft|manchmal|nie|niemals|nicht|kein\w*|jeden|jedes\s+Mal|früher)\b"
