@@ -31,6 +31,7 @@ def test_no_engine_is_no_model() -> None:
         (OPENAI | {"endpoint": "ftp://example.com"}, "endpoint"),
         (OPENAI | {"window_tokens": 8_000}, "half of the window"),
         (OPENAI | {"timeout_seconds": 3_600}, "timeout_seconds"),
+        (OPENAI | {"timeout_seconds": 200}, "must not be above 400"),
         (OPENAI | {"engine": "eliza"}, "engine"),
         (OPENAI | {"temperature": 1}, "temperature"),
     ],

@@ -6,6 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Engine = Literal["extractive", "gemini", "vertex", "openai", "anthropic"]
 
+#: Longest time that one question may take, all tries included: two of them, asked and asked again, stay within the 15
+#: minutes for which a job may stand still.
+QUESTION_SECONDS = 400.0
+
 
 class LanguageModelSettings(BaseModel):
     """How to reach a hosted model. ``extractive`` is none: nothing is opened and nothing leaves the project."""
@@ -37,6 +41,8 @@ class LanguageModelSettings(BaseModel):
                 raise ValueError("Vertex AI needs a project and a region")
         elif not self.key:
             raise ValueError(f"the engine {self.engine} needs a key")
+        if self.total_seconds > QUESTION_SECONDS:
+            raise ValueError(f"(retries + 1) * timeout_seconds must not be above {QUESTION_SECONDS:g}")
         if 2 * self.max_output_tokens > self.window_tokens:
             raise ValueError(
                 "the answer may take half of the window at most: raise window_tokens or lower max_output_tokens"
