@@ -47,6 +47,11 @@ def worker(engine: Engine) -> Image:
     return engine.build("worker", **IDENTITY)
 
 
+@pytest.fixture(scope="session")
+def gpu_worker(engine: Engine) -> Image:
+    return engine.build("worker-gpu", **IDENTITY)
+
+
 @pytest.fixture(scope="module")
 def cloud(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A local cloud of one's own: containers leave jobs and workers in it."""

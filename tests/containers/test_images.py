@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
-from tests.containers.conftest import IDENTITY
-from tests.containers.engine import REPOSITORY, Engine, Image
+from tests.containers.engine import REPOSITORY, Image
 
 #: Which of our packages each image carries, and at most how many bytes it has.
 OURS = {
@@ -16,7 +16,15 @@ OURS = {
     "dispatcher": {"eventarc", "services", "services/dispatcher", "shared", "spotmill"},
     "worker": {"shared", "spotmill", "worker"},
 }
-MOST_BYTES = {"web": 250e6, "dispatcher": 250e6, "worker": 300e6}
+MOST_BYTES = {"web": 250e6, "dispatcher": 250e6, "worker": 1000e6, "worker-gpu": 2000e6}
+#: What the markers of a lock are about: Debian bookworm's Python.
+PYTHON = {
+    "implementation_name": "cpython",
+    "platform_machine": "x86_64",
+    "python_full_version": "3.11.2",
+    "python_version": "3.11",
+    "sys_platform": "linux",
+}
 #: Programs that no image needs: they build, install, fetch, or make somebody another user.
 UNWANTED = (
     "apt-get",
@@ -57,6 +65,17 @@ def installed(root: Path) -> dict[str, str]:
     return {name_of(head, "Name"): name_of(head, "Version") for head in heads}
 
 
+def pinned(name: str) -> dict[str, str]:
+    """Names and versions that a lock has for the images."""
+    lines = (REPOSITORY / "locks" / f"{name}.txt").read_text().splitlines()
+    named = [Requirement(line.rstrip(" \\")) for line in lines if re.match(r"[a-z0-9]", line)]
+    return {
+        one.name: next(iter(one.specifier)).version
+        for one in named
+        if one.marker is None or one.marker.evaluate(PYTHON)
+    }
+
+
 def name_of(head: str, field: str) -> str:
     match = re.search(rf"^{field}: (.+)$", head, re.MULTILINE)
     assert match is not None
@@ -64,7 +83,7 @@ def name_of(head: str, field: str) -> str:
 
 
 def test_it_is_small(image: Image) -> None:
-    """Web and dispatcher have at most 250 MB, unpacked: a cold start reads them, and an idle project pays for them."""
+    """What each may have at most, unpacked: a cold start reads it, a VM fetches it, and an idle project pays for it."""
     assert image.size_bytes <= MOST_BYTES[target(image)]
 
 
@@ -107,13 +126,11 @@ def test_nothing_that_builds_is_left(image: Image) -> None:
 
 def test_scanners_find_every_package(image: Image) -> None:
     """Exactly what the lock names is installed, with its metadata; the system's packages are listed, too."""
-    lock = (REPOSITORY / "locks" / f"{target(image)}.txt").read_text()
-    pinned = dict(re.findall(r"^([a-z0-9.-]+)==([^ ;]+)", lock, re.MULTILINE))
     with image.files() as root:
         found = installed(root)
         system = (root / "var" / "lib" / "dpkg" / "status").read_text()
     assert found.pop("spotmill")
-    assert found == pinned
+    assert found == pinned(target(image))
     assert "Package: libssl3\n" in system
     assert "Package: perl-base\n" not in system
 
@@ -138,17 +155,31 @@ def test_labels_say_what_it_is(image: Image) -> None:
     assert said["description"]
 
 
-def test_the_gpu_image_is_the_workers(engine: Engine, worker: Image) -> None:
-    """It adds only places for the driver's libraries, and limits that CUDA can live with."""
-    gpu = engine.build("worker-gpu", **IDENTITY)
-    assert (
-        gpu.description["RootFS"]["Layers"][: len(worker.description["RootFS"]["Layers"])]
-        == worker.description["RootFS"]["Layers"]
-    )
+def test_the_gpu_image_is_the_workers(worker: Image, gpu_worker: Image) -> None:
+    """It adds the libraries that CUDA's programs open, which its lock names, and limits that CUDA can live with."""
+    gpu = gpu_worker
+    assert gpu.size_bytes <= MOST_BYTES["worker-gpu"]
+    layers = worker.description["RootFS"]["Layers"]
+    assert gpu.description["RootFS"]["Layers"][: len(layers)] == layers
     assert gpu.description["Config"]["Entrypoint"] == worker.description["Config"]["Entrypoint"]
-    listed = gpu.result(command=("pipelines", "list"))
-    assert listed.startswith("image\t")
+    assert gpu.result(command=("pipelines", "list")) == worker.result(command=("pipelines", "list"))
     assert gpu.description["Config"]["Labels"]["org.opencontainers.image.title"] == "spotmill-worker-gpu"
+    with worker.files() as root, gpu.files() as more:
+        assert installed(more) == installed(root) | pinned("worker-gpu")
+
+
+def test_the_gpu_image_has_what_recognition_opens(gpu_worker: Image) -> None:
+    """The loader finds cuBLAS where the environment says, and CTranslate2 asks for none that is not there."""
+    code = (
+        "import ctypes, ctranslate2, pathlib, re;"
+        "ctypes.CDLL('libcublas.so.12'); ctypes.CDLL('libcublasLt.so.12'); ctypes.CDLL('libnvrtc.so.12');"
+        "folder = pathlib.Path(ctranslate2.__file__).parents[1] / 'ctranslate2.libs';"
+        "library = next(folder.glob('libctranslate2*')).read_bytes();"
+        "wanted = {name.decode() for name in re.findall(rb'lib(?:cu|nv)[a-zA-Z]+[.]so[.0-9]*', library)};"
+        "print(sorted(wanted), ctranslate2.get_cuda_device_count())"
+    )
+    said = gpu_worker.result("--user", "10002", "--read-only", "--entrypoint", "python", command=("-c", code))
+    assert said.split() == ["['libcublas.so.12',", "'libcuda.so.1']", "0"]
 
 
 def test_dockerfile_and_scripts_are_clean() -> None:

@@ -116,4 +116,4 @@ def test_jobs_of_a_deployment_run(cloud: Cloud, dispatcher: Image, worker: Image
     owner = {name: cloud.environment[name] for name in ("DATABASE_URL", "GOOGLE_CLOUD_PROJECT")}
     assert "head" in dispatcher.result("--entrypoint", "spotmill", *NO_DISK, environment=owner, command=("migrate",))
     said = worker.result(*NO_DISK, environment=cloud.environment, command=("pipelines", "sync"))
-    assert "1 pipelines: image" in said
+    assert "pipelines: image" in said
