@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from shared.transcript.schema import Segment, Word
 from spotmill import Passage
+from worker.pipelines.speakers.turns import Turn, overlapped
 from worker.pipelines.speech.clips import Clip
 from worker.pipelines.speech.whisper import Heard
 
@@ -21,11 +22,10 @@ _STOPS = (".", "?", "!", "…", "。", "？", "！")  # noqa: RUF001 - the full-
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A word and who says it; ``overlap`` if somebody else speaks at the same time."""
+    """A word and who says it."""
 
     word: Word
     speaker: str | None = None
-    overlap: bool = False
 
 
 def words(clips: Sequence[Clip], heard: Iterable[Heard]) -> list[Word]:
@@ -42,20 +42,24 @@ def words(clips: Sequence[Clip], heard: Iterable[Heard]) -> list[Word]:
     return placed
 
 
-def segments(spoken: Sequence[Spoken]) -> list[Segment]:
-    """Cut what was said into segments: at a change of speaker, at pauses, and else at the ends of sentences."""
+def segments(spoken: Sequence[Spoken], turns: Sequence[Turn] = ()) -> list[Segment]:
+    """Cut what was said into segments: at a change of speaker, at pauses, and else at the ends of sentences.
+
+    ``turns`` tell where people speak at once.
+    """
     made: list[Segment] = []
     for run in _runs(spoken):
         for part in _shortened(run):
             text = "".join(each.word.word for each in part).strip()
             if text:
+                start, end = part[0].word.start, max(each.word.end for each in part)
                 made.append(
                     Segment(
-                        start=part[0].word.start,
-                        end=max(each.word.end for each in part),
+                        start=start,
+                        end=end,
                         speaker=part[0].speaker,
                         text=text,
-                        overlap=any(each.overlap for each in part),
+                        overlap=overlapped(start, end, turns),
                         words=tuple(each.word for each in part),
                     )
                 )
@@ -81,7 +85,7 @@ def _runs(spoken: Sequence[Spoken]) -> Iterator[list[Spoken]]:
 def _ends(run: Sequence[Spoken], following: Spoken) -> bool:
     last = run[-1]
     return (
-        (last.speaker, last.overlap) != (following.speaker, following.overlap)
+        last.speaker != following.speaker
         or following.word.start - last.word.end >= PAUSE_SECONDS
         or (last.word.word.endswith(_STOPS) and last.word.end - run[0].word.start >= SENTENCE_SECONDS)
     )

@@ -47,6 +47,11 @@ PROPERTIES: dict[str, Any] = {
         "default": "auto",
         "description": "How many people speak, if that is known; off tells no speakers apart.",
     },
+    "speaker_engine": {
+        "enum": ["campplus", "pyannote"],
+        "default": "campplus",
+        "description": "What tells speakers apart; pyannote needs a worker that has it, its weights and a GPU.",
+    },
     "analysis": {
         "type": "boolean",
         "default": True,
@@ -75,6 +80,7 @@ class SpeechSettings:
     beam_size: int = 5
     track: int | str = "default"
     speakers: int | str = "auto"
+    speaker_engine: Literal["campplus", "pyannote"] = "campplus"
     analysis: bool = True
     max_hours: float = 24.0
 

@@ -16,6 +16,12 @@ from numpy.typing import NDArray
 from shared.transcript.schema import Transcript
 from spotmill import Job, Model, PermanentError
 from worker.pipelines.media.pcm import Pcm
+from worker.pipelines.speakers.diarisation import diarise
+from worker.pipelines.speakers.pyannote import MODEL_NAME as PYANNOTE
+from worker.pipelines.speakers.pyannote import diarise_with_pyannote
+from worker.pipelines.speakers.statistics import statistics
+from worker.pipelines.speakers.turns import Turn
+from worker.pipelines.speakers.words import assign
 from worker.pipelines.speech import merge
 from worker.pipelines.speech.clips import Clip, plan, spread
 from worker.pipelines.speech.progress import Stretch
@@ -23,7 +29,7 @@ from worker.pipelines.speech.recognition import recognise
 from worker.pipelines.speech.settings import SpeechSettings
 from worker.pipelines.speech.sound import decoded_sound
 from worker.pipelines.speech.voice import PIECE_FRAMES, VoicePiece, frame_count, spans, voice_model, voice_piece
-from worker.pipelines.speech.whisper import Heard, Recipe, load
+from worker.pipelines.speech.whisper import Heard, Recipe, load, threads
 
 #: The language of a recording in which nobody speaks (ISO 639-2: undetermined).
 NO_LANGUAGE = "und"
@@ -83,14 +89,19 @@ def written(pcm: Pcm, settings: SpeechSettings, part: Stretch) -> Transcript:
         language = _language(job, model, pcm, clips, settings)
         recipe = Recipe(language.name, settings.task, settings.vocabulary, settings.beam_size)
         heard = _heard(model, pcm, clips, recipe, part.part(0.02, 0.8))
-    spoken = [merge.Spoken(word) for word in merge.words(clips, heard)]
+    words = merge.words(clips, heard)
+    turns = _turns(pcm, probabilities, settings, part.part(0.8, 1.0)) if words else []
+    spoken = [merge.Spoken(word, speaker) for word, speaker in zip(words, assign(words, turns), strict=True)]
+    segments = merge.segments(spoken, turns)
+    duration = round(pcm.seconds, 3)
     return Transcript(
-        duration=round(pcm.seconds, 3),
+        duration=duration,
         language=language.name,
         language_probability=language.probability,
         task=settings.task,
         model=settings.model,
-        segments=tuple(merge.segments(spoken)),
+        segments=tuple(segments),
+        statistics=statistics(segments, turns, duration, language.name) if turns else None,
     )
 
 
@@ -155,6 +166,15 @@ def _recognised(
 ) -> list[dict[str, Any]]:
     found = recognise(load(model.path, model.id), pcm, clips, recipe, tell)
     return [heard.to_json() for heard in found]
+
+
+def _turns(pcm: Pcm, probabilities: NDArray[np.float32], settings: SpeechSettings, part: Stretch) -> list[Turn]:
+    if settings.speakers == "off":
+        return []
+    count = settings.speakers if isinstance(settings.speakers, int) else None
+    if settings.speaker_engine == "pyannote":
+        return diarise_with_pyannote(part.job, pcm, part.job.model(PYANNOTE), speakers=count)
+    return diarise(part.job, pcm, probabilities, speakers=count, threads=threads(), progress=(part.begin, part.end))
 
 
 def _digest(clips: Sequence[Clip], recipe: Recipe | None = None) -> str:

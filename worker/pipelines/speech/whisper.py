@@ -87,7 +87,7 @@ class Whisper:
         self.compute_type = next(kind for kind in wanted if kind in supported)
         #: faster-whisper's own model
         self.model = WhisperModel(
-            str(path), device=device, compute_type=self.compute_type, cpu_threads=_threads(), local_files_only=True
+            str(path), device=device, compute_type=self.compute_type, cpu_threads=threads(), local_files_only=True
         )
         self._batched = BatchedInferencePipeline(self.model)
         #: Seconds that a clip took in the last batch, None before the first.
@@ -177,6 +177,6 @@ def _by_time(word: HeardWord) -> float:
     return word.start
 
 
-def _threads() -> int:
+def threads() -> int:
     """Return the threads that this process may keep busy: what the operator set, or all CPUs it may run on."""
     return int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
