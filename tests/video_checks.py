@@ -59,6 +59,11 @@ def warnings(path: Path, *options: str) -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr.splitlines()
 
 
+def ffmpeg(*arguments: str) -> None:
+    """Run ffmpeg, for films that need more than one go."""
+    subprocess.run([executable(), "-nostdin", "-v", "error", "-y", *arguments], check=True)
+
+
 def lumas(path: Path, width: int, height: int) -> Iterator[NDArray[np.uint8]]:
     """Yield the luma of every frame that comes out of a decoder, as it is: no frame is doubled or left out."""
     command = [

@@ -80,7 +80,7 @@ class DirectoryJob:
         )
         if stored.is_dir():
             self.found.append(key)
-            return cast("T", _load(stored))
+            return cast("T", self._recall(stored))
         self.ran.append(key)
         self._moment()
         value = fn(*args, **kwargs)
@@ -90,7 +90,7 @@ class DirectoryJob:
         _keep(unfinished, value)
         unfinished.rename(stored)
         self._moment()
-        return value if isinstance(value, Path) else cast("T", _load(stored))
+        return value if isinstance(value, Path) else cast("T", self._recall(stored))
 
     def model(self, name: str) -> Model:
         if name not in self.models:
@@ -125,6 +125,16 @@ class DirectoryJob:
     def result(self, **values: Any) -> None:
         self.results |= json.loads(json.dumps(values, allow_nan=False))
 
+    def _recall(self, folder: Path) -> Any:
+        """Return a stored value; of a file, a copy of this attempt's own."""
+        if (folder / "file").exists():
+            (file,) = (folder / "file").iterdir()
+            (self.scratch / folder.name).mkdir()
+            return Path(shutil.copyfile(file, self.scratch / folder.name / file.name))
+        if (folder / "bytes").exists():
+            return (folder / "bytes").read_bytes()
+        return json.loads((folder / "json").read_text())
+
     def _moment(self) -> None:
         self.moments += 1
         if self.moments == self.cut_at:
@@ -156,11 +166,3 @@ def _keep(folder: Path, value: object) -> None:
         (folder / "bytes").write_bytes(value)
     else:
         (folder / "json").write_text(json.dumps(value, allow_nan=False))
-
-
-def _load(folder: Path) -> Any:
-    if (folder / "file").exists():
-        return next((folder / "file").iterdir())
-    if (folder / "bytes").exists():
-        return (folder / "bytes").read_bytes()
-    return json.loads((folder / "json").read_text())

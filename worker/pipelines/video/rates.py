@@ -47,9 +47,11 @@ def choose(times: NDArray[np.int64], base: Fraction, claimed: Iterable[Fraction 
         return Clock(constant / -(-constant // most) if constant > most else constant, constant=True)
     hurried = float(np.quantile(np.diff(times), _HURRIED)) * float(base)
     needed = 1 / hurried if hurried > 0 else float(most)
-    # Timestamps rounded to milliseconds make 30 frames a second look like 30.3.
-    slower = [rate for rate in USUAL if rate >= needed * 0.97 and rate <= most]
-    return Clock(slower[0] if slower else max(r for r in USUAL if r <= most), constant=False)
+    # Timestamps rounded to milliseconds make 30 frames a second look like 29.4 or 30.3: ask which rate fits them best.
+    allowed = [rate for rate in USUAL if rate <= most]
+    roomy = [rate for rate in allowed if rate >= needed * 0.97] or [max(allowed)]
+    near = [rate for rate in roomy if rate <= roomy[0] * 21 / 20]
+    return Clock(min(near, key=lambda rate: _jitter(times, base, rate)), constant=False)
 
 
 def ticks(times: NDArray[np.int64], base: Fraction, rate: Fraction) -> NDArray[np.int64]:
@@ -76,6 +78,12 @@ def _constant(times: NDArray[np.int64], base: Fraction, claimed: Iterable[Fracti
         if _SLOWEST <= rate <= 1000 and abs(rate / mean - 1) < Fraction(1, 4) and _fits(times, base, rate):
             return rate
     return None
+
+
+def _jitter(times: NDArray[np.int64], base: Fraction, rate: Fraction) -> float:
+    """Return how far frames are from the ticks of a rate, in ticks, on average."""
+    exact = np.diff(times).astype(np.float64) * float(base * rate)
+    return float(np.abs(exact - np.rint(exact)).mean())
 
 
 def _fits(times: NDArray[np.int64], base: Fraction, rate: Fraction) -> bool:
