@@ -10,6 +10,7 @@ from services.web import problems, security
 from services.web.api import artifacts, dead_letters, health, hls, jobs, queue, runs, search, transcripts, uploads
 from services.web.backends import Backends, check_signer
 from services.web.identity import open_gate
+from services.web.library import library
 from services.web.listing import API
 from services.web.misconfigured import misconfigured_app
 from services.web.openapi import document
@@ -62,6 +63,7 @@ def create_app(settings: WebSettings | None = None) -> Flask:
     problems.install(app)
     security.install(app, settings, gate)
     app.register_blueprint(pages)
+    app.register_blueprint(library)
     for part in _PARTS:
         app.register_blueprint(part.blueprint)
     described = json.dumps(describe(iap=settings.iap_audience is not None), indent=1)

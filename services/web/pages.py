@@ -3,7 +3,7 @@
 import uuid
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -11,38 +11,18 @@ from services.web import bulk_retry, pausing, processing, undelivered
 from services.web.api.jobs import JobsQuery
 from services.web.backends import backends
 from services.web.form_upload import store
+from services.web.frame import done, shell
 from services.web.job_detail import CANCELLED, RETRIED, read_job
 from services.web.listing import page_of_jobs
 from services.web.operations import caller, read_query, read_wish
-from services.web.overview import read_budget, read_pause, read_queue
+from services.web.overview import read_queue
 from services.web.problems import unprocessable
 from services.web.shapes import RetryJobs
-from services.web.views import Filters, JobPage, PipelineChoice, ProcessingPage, Shell, UploadPage
+from services.web.views import Filters, JobPage, PipelineChoice, ProcessingPage, UploadPage
 from shared.models import JobStatus, StopMode
 from shared.routing import installed_offers
 
 pages = Blueprint("pages", __name__)
-#: What the last form did, said on the next page. The address carries the word, never the sentence.
-_NOTICES = {
-    "uploaded": "The file is stored. It appears in the list within a second or two.",
-    "started": "The workers are starting.",
-    "stopped": "The workers finish what they hold, then they leave.",
-    "stopped-now": "The workers are leaving; what they held is going back to the queue.",
-    "paused": "The queue is paused: jobs at hand are finished, nothing new starts.",
-    "resumed": "The queue moves again.",
-    "replayed": "The jobs of the undelivered messages are announced anew. What is left cannot be replayed.",
-    "discarded": "The undelivered messages are discarded.",
-    "retried": "The job is in the queue again.",
-    "retried-all": "The jobs are in the queue again. Those left here are for no pipeline that is installed.",
-    "retried-many": "Many jobs are in the queue again. Press again for the rest.",
-    "cancelled": "The job is cancelled.",
-}
-
-
-def _shell(connection: Connection, current: str) -> Shell:
-    return Shell(
-        caller(), current, _NOTICES.get(request.args.get("notice", "")), read_pause(connection), read_budget(connection)
-    )
 
 
 def _choices(connection: Connection) -> tuple[PipelineChoice, ...]:
@@ -66,7 +46,7 @@ def show_processing() -> str:
         queue = read_queue(connection, settings, backends().watch)
         jobs = page_of_jobs(connection, person, wanted)
         pipelines = _choices(connection)
-        shell = _shell(connection, "processing")
+        framed = shell(connection, "processing")
     page = ProcessingPage(
         queue=queue,
         jobs=jobs.jobs,
@@ -78,7 +58,7 @@ def show_processing() -> str:
         pipelines=pipelines,
         max_workers=settings.max_workers,
     )
-    return render_template("processing.html", shell=shell, page=page)
+    return render_template("processing.html", shell=framed, page=page)
 
 
 @pages.get("/upload")
@@ -86,29 +66,28 @@ def show_upload() -> str:
     settings = backends().settings
     with backends().transaction(caller()) as connection:
         pipelines = _choices(connection)
-        shell = _shell(connection, "upload")
+        framed = shell(connection, "upload")
     page = UploadPage(
         pipelines=pipelines,
         form_upload_max_bytes=settings.form_upload_max_bytes,
         upload_max_bytes=settings.upload_max_bytes,
         put_max_bytes=settings.upload_put_max_bytes,
     )
-    return render_template("upload.html", shell=shell, page=page)
+    return render_template("upload.html", shell=framed, page=page)
 
 
 @pages.get("/jobs/<uuid:job_id>")
 def show_job(job_id: uuid.UUID) -> str:
     with backends().transaction(caller()) as connection:
         job = read_job(connection, backends().links, job_id)
-        shell = _shell(connection, "job")
-    page = JobPage(job, can_retry=job.status in RETRIED, can_cancel=job.status in CANCELLED)
-    return render_template("job.html", shell=shell, page=page)
-
-
-def _done(notice: str, job_id: uuid.UUID | None = None) -> BaseResponse:
-    if job_id is None:
-        return redirect(url_for("pages.show_processing", notice=notice), 303)
-    return redirect(url_for("pages.show_job", job_id=job_id, notice=notice), 303)
+        framed = shell(connection, "job")
+    page = JobPage(
+        job,
+        can_retry=job.status in RETRIED,
+        can_cancel=job.status in CANCELLED,
+        has_transcript=any(artifact.kind == "transcript" for artifact in job.artifacts),
+    )
+    return render_template("job.html", shell=framed, page=page)
 
 
 @pages.post("/upload")
@@ -118,7 +97,7 @@ def upload() -> BaseResponse:
     # Werkzeug's parser counts what it holds of the file just now: one read of 64 KiB and the rest of the one before.
     request.max_form_memory_size = 256 * 1024
     store(backends(), caller(), request.files.get("file"), request.form.get("pipeline") or None)
-    return _done("uploaded")
+    return done("uploaded")
 
 
 @pages.post("/run")
@@ -128,7 +107,7 @@ def run() -> BaseResponse:
         raise unprocessable("/workers", "Give a number of workers, 1 or more.")
     workers = int(asked[:9]) if asked else None
     processing.start_run(backends(), caller(), workers, override_budget=request.form.get("override_budget") == "on")
-    return _done("started")
+    return done("started")
 
 
 @pages.post("/stop")
@@ -138,49 +117,49 @@ def stop() -> BaseResponse:
         raise unprocessable("/mode", "Choose drain or now.")
     mode = StopMode(asked)
     processing.stop_run(backends(), caller(), mode)
-    return _done("stopped" if mode is StopMode.DRAIN else "stopped-now")
+    return done("stopped" if mode is StopMode.DRAIN else "stopped-now")
 
 
 @pages.post("/pause")
 def pause() -> BaseResponse:
     pausing.pause(backends(), caller())
-    return _done("paused")
+    return done("paused")
 
 
 @pages.post("/resume")
 def resume() -> BaseResponse:
     pausing.resume(backends(), caller())
-    return _done("resumed")
+    return done("resumed")
 
 
 @pages.post("/dead-letters/replay")
 def replay_all() -> BaseResponse:
     undelivered.replay_all(backends(), caller())
-    return _done("replayed")
+    return done("replayed")
 
 
 @pages.post("/dead-letters/discard")
 def discard_all() -> BaseResponse:
     undelivered.discard_all(backends(), caller())
-    return _done("discarded")
+    return done("discarded")
 
 
 @pages.post("/jobs/retry")
 def retry_all() -> BaseResponse:
-    done = bulk_retry.retry_all(backends(), caller(), read_wish(RetryJobs, request.form))
-    return _done("retried-many" if done.next_cursor else "retried-all")
+    retried = bulk_retry.retry_all(backends(), caller(), read_wish(RetryJobs, request.form))
+    return done("retried-many" if retried.next_cursor else "retried-all")
 
 
 @pages.post("/jobs/<uuid:job_id>/retry")
 def retry(job_id: uuid.UUID) -> BaseResponse:
     processing.retry(backends(), caller(), job_id)
-    return _done("retried", job_id)
+    return done("retried", job_id)
 
 
 @pages.post("/jobs/<uuid:job_id>/cancel")
 def cancel(job_id: uuid.UUID) -> BaseResponse:
     processing.cancel(backends(), caller(), job_id)
-    return _done("cancelled", job_id)
+    return done("cancelled", job_id)
 
 
 @pages.get("/health")

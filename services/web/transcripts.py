@@ -91,7 +91,7 @@ def show(backends: Backends, found: Found) -> JobTranscript:
         language_probability=transcript.language_probability,
         task=transcript.task,
         model=transcript.model,
-        speakers=_named((segment.speaker for segment in transcript.segments if segment.speaker), dict(found.names)),
+        speakers=speakers_of(transcript, dict(found.names)),
         paragraphs=[
             SpokenParagraph(start=p.start, end=p.end, speaker=p.speaker, first=p.first, last=p.last)
             for p in paragraphs(transcript)
@@ -179,6 +179,11 @@ def rename(connection: Connection, job_id: uuid.UUID, label: str, name: str) -> 
 
 def _called(label: str | None, names: Mapping[str, str]) -> str | None:
     return called(label, names) if label else None
+
+
+def speakers_of(transcript: Transcript, names: Mapping[str, str]) -> list[NamedSpeaker]:
+    """Say what each speaker of a transcript is called."""
+    return _named((segment.speaker for segment in transcript.segments if segment.speaker), names)
 
 
 def _named(found: Iterable[str], names: Mapping[str, str]) -> list[NamedSpeaker]:

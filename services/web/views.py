@@ -2,9 +2,13 @@
 
 | template          | route                  | page             |
 | ----------------- | ---------------------- | ---------------- |
-| processing.html   | ``GET /``              | ProcessingPage   |
+| processing.html   | ``GET /search``, ``GET /gallery``      | ``q``, ``cursor``                                   |
+| ``GET /``              | ProcessingPage   |
 | upload.html       | ``GET /upload``        | UploadPage       |
 | job.html          | ``GET /jobs/<id>``     | JobPage          |
+| transcript.html   | ``GET /jobs/<id>/transcript`` | ReadPage  |
+| search.html       | ``GET /search``        | SearchResults    |
+| gallery.html      | ``GET /gallery``       | GalleryPage      |
 | error.html        | any error of a page    | ErrorPage        |
 
 The objects of ``services.web.shapes`` are those of the API, so a template and a script read the same names; a
@@ -20,14 +24,18 @@ Forms that work without script (all answer 303 to a page, or an error page):
 | ``POST /pause`` and ``/resume``        | none                                                |
 | ``POST /dead-letters/replay`` and ``/discard`` | none                                        |
 | ``POST /jobs/<id>/retry`` and ``/cancel`` | none                                             |
+| ``POST /jobs/<id>/speakers``           | ``label``, ``name``                                 |
 | ``POST /jobs/retry``                   | ``status``, ``pipeline``, ``q``                     |
 | ``POST /upload`` (multipart)           | ``file``, ``pipeline`` (optional)                   |
+| ``GET /search``, ``GET /gallery``      | ``q``, ``cursor``                                   |
 | ``GET /``                              | ``status``, ``pipeline``, ``q``, ``cursor``         |
 """
 
+import uuid
 from dataclasses import dataclass
 
 from services.web.shapes import Job, JobDetail, Pause, Queue, SpentBudget
+from services.web.transcript_shapes import NamedSpeaker, SearchHit
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +51,8 @@ class Shell:
     """What the frame of every page needs.
 
     ``person`` is None on error pages that nobody signed in for. ``notice`` is a sentence about what the last form did.
-    ``current`` is ``processing``, ``upload``, ``job`` or ``error``. ``pause`` is set while the queue is paused,
-    ``budget`` while it is spent. ``api`` is the API's path, without a closing slash.
+    ``current`` is ``processing``, ``upload``, ``gallery``, ``search``, ``job`` or ``error``. ``pause`` is set while the
+    queue is paused, ``budget`` while it is spent. ``api`` is the API's path, without a closing slash.
     """
 
     person: Person | None
@@ -110,6 +118,58 @@ class JobPage:
     job: JobDetail
     can_retry: bool
     can_cancel: bool
+    has_transcript: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadParagraph:
+    """What one speaker says; ``time`` is as people write it."""
+
+    time: str
+    speaker: str | None
+    called: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """A transcript to read without script, and what its speakers are called."""
+
+    job_id: uuid.UUID
+    filename: str
+    speakers: tuple[NamedSpeaker, ...]
+    paragraphs: tuple[ReadParagraph, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResults:
+    """What a search found, a page of it; ``next_url`` leads to the rest."""
+
+    q: str
+    hits: tuple[SearchHit, ...]
+    next_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A finished picture: a small one for the grid and a large one to look at, with the large one's size in pixels."""
+
+    job_id: uuid.UUID
+    filename: str
+    small_url: str
+    large_url: str
+    width: int | None
+    height: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryPage:
+    """Pictures, newest first; ``next_url`` leads to older ones, ``first_url`` back."""
+
+    pictures: tuple[Picture, ...]
+    q: str
+    next_url: str | None
+    first_url: str | None
 
 
 @dataclass(frozen=True, slots=True)

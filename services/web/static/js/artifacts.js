@@ -10,28 +10,28 @@ const SHOWN = /^image\/(jpeg|png|webp|gif|avif|svg\+xml)$/;
 
 let shown = "";
 
+/** Whether a job has something to play or to read, for which recording.js makes a place of its own. */
+export function isRecording(job) {
+  return job.artifacts.some(({ kind, content_type: type }) => kind === "transcript" || /^(audio|video)\//.test(type));
+}
+
 export function showArtifacts(section, job) {
   const now = job.artifacts.map((artifact) => artifact.id).join();
   section.hidden = job.artifacts.length === 0;
   if (now === shown) return;
   shown = now;
-  const best = preview(job);
+  const best = isRecording(job) ? null : preview(job);
   section.replaceChildren(
     h("h2", { id: "artifacts-title", class: "hidden", text: "Results" }),
     ...(best ? [best] : []),
-    h("ul", { class: "files" }, job.artifacts.map(fileRow)),
+    isRecording(job) ? h("details", {}, h("summary", { text: "All files, as the pipeline made them" }), files(job)) : files(job),
   );
 }
 
-/** The largest picture, or the first recording, in full width. */
+/** The largest picture, in full width. */
 function preview(job) {
   const area = (artifact) => (artifact.metadata.width ?? 0) * (artifact.metadata.height ?? 0);
   const pictures = job.artifacts.filter((artifact) => SHOWN.test(artifact.content_type)).sort((a, b) => area(b) - area(a));
-  const recording = job.artifacts.find((artifact) => /^(video|audio)\//.test(artifact.content_type));
-  if (recording) {
-    const tag = recording.content_type.split("/")[0];
-    return h(tag, { class: "preview", controls: true, preload: "metadata", src: artifactUrl(recording.id) });
-  }
   if (!pictures.length) return null;
   const [picture] = pictures;
   const { width, height } = picture.metadata;
@@ -39,6 +39,10 @@ function preview(job) {
   const blur = placeholderOf(job.result);
   if (blur) image.style.backgroundImage = `url("${blur}")`;
   return h("a", { class: "preview-link", href: artifactUrl(picture.id), target: "_blank", rel: "noopener", title: "Open in full size" }, image);
+}
+
+function files(job) {
+  return h("ul", { class: "files" }, job.artifacts.map(fileRow));
 }
 
 function fileRow(artifact) {

@@ -2,7 +2,7 @@
 
 import { showAlerts } from "./alerts.js";
 import { call } from "./api.js";
-import { showArtifacts } from "./artifacts.js";
+import { isRecording, showArtifacts } from "./artifacts.js";
 import { showAttempts } from "./attempts.js";
 import { button, firstState, h, setAttribute, setHidden, setText } from "./dom.js";
 import { cancel, retry } from "./job_actions.js";
@@ -31,6 +31,7 @@ const view = {
   cancel: button("close", "Cancel", () => act(cancel, "Cancelled.")),
   error: h("p", { class: "problem" }),
   facts: h("dl", { class: "facts" }),
+  recording: h("section", { class: "recording-place", "aria-labelledby": "recording-title", hidden: true }),
   artifacts: h("section", { class: "artifacts", "aria-labelledby": "artifacts-title" }),
   result: h("section", { class: "panel", "aria-labelledby": "result-title" }),
   attempts: h("section", { class: "panel", "aria-labelledby": "attempts-title" }),
@@ -46,6 +47,7 @@ article.append(
     h("div", { class: "job-bar" }, view.bar),
     view.error,
   ),
+  view.recording,
   view.artifacts,
   h("div", { class: "job-columns" }, view.result, h("div", { class: "job-side" }, h("section", { class: "panel", "aria-labelledby": "file-title" }, h("h2", { id: "file-title", text: "The file" }), view.facts), view.attempts)),
 );
@@ -63,6 +65,7 @@ function show() {
   setText(view.error, failed ? (job.error ?? "") : "");
   showActions(view, job, document.getElementById("main"));
   showFacts();
+  if (isRecording(job)) import("./recording.js").then(({ showRecording }) => showRecording(view.recording, job)).catch(complain);
   showArtifacts(view.artifacts, job);
   showResult(view.result, job);
   showAttempts(view.attempts, job);
