@@ -1,20 +1,19 @@
 """The hosted models' own SDKs against a loopback server that speaks as their services do."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from shared.transcript.schema import Segment, Transcript
 from spotmill.language_model import LanguageModel, LanguageModelError
-from tests.language_model_server import SECRET, LanguageModelServer, serving
+from tests.language_model_server import LanguageModelServer, serving
 from tests.language_model_wire import KEY, MODEL, PROJECT, REGION, Fault, Reply, Service
+from worker.language_models.bounded import bounded_client
 from worker.language_models.opening import open_language_model
-from worker.language_models.secret import key_from_secret
 from worker.language_models.settings import LanguageModelSettings
 from worker.pipelines.analysis import analyse
 
@@ -242,6 +241,25 @@ def test_a_server_that_does_not_come_to_an_end_is_left(
     assert caught.value.retryable
 
 
+def test_an_answer_without_end_is_not_read(
+    server: LanguageModelServer, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent's memory is not the service's to fill."""
+    monkeypatch.setattr("worker.language_models.bounded.ANSWER_BYTES", 1000)
+    server.otherwise = Reply("x" * 1000)
+
+    with pytest.raises(LanguageModelError, match="longer than 1000 bytes"):
+        complete(opened(server, service, retries=0))
+
+
+def test_all_tries_together_end_in_time(server: LanguageModelServer) -> None:
+    """The client of a question whose time is over sends nothing more."""
+    with bounded_client(20, 0) as http, pytest.raises(httpx2.ReadTimeout, match="no time is left"):
+        http.post(f"{server.url}/v1/messages", json={})
+
+    assert server.requests == 0
+
+
 def test_a_connection_that_breaks_is_tried_again(server: LanguageModelServer, service: Service) -> None:
     """The answer of the second connection counts."""
     server.replies.append(Reply(fault="hung-up"))
@@ -274,55 +292,3 @@ def test_the_environment_moves_nothing(
     server.otherwise = Reply('{"word": "yes"}')
 
     assert complete(opened(server, service)) == '{"word": "yes"}'
-
-
-def test_by_default_nothing_is_opened() -> None:
-    """Without an engine there is no model, no SDK is even loaded, and a transcript is analysed without a socket."""
-    code = """
-import socket, sys
-
-def refuse(*args, **kwargs):
-    raise AssertionError("a connection")
-
-socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
-from shared.transcript.schema import Segment, Transcript
-from worker.language_models.opening import open_language_model
-from worker.language_models.settings import LanguageModelSettings
-from worker.pipelines.analysis import analyse
-
-assert open_language_model(None) is None
-assert open_language_model(LanguageModelSettings()) is None
-said = Segment(start=0, end=3, text="We launch the new site on Monday, and everybody is invited.")
-found = analyse(Transcript(duration=3, language="en", model="tiny", segments=(said,)), open_language_model(None))
-assert found.engine == "extractive" and found.summary, found
-sdks = {"openai", "anthropic", "google.genai", "httpx2", "requests", "worker.pipelines.analysis.hosted"}
-print(sorted(sdks & set(sys.modules)))
-"""
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (ran.stdout, ran.returncode) == ("[]\n", 0), ran.stderr
-
-
-def test_a_key_comes_from_secret_manager(server: LanguageModelServer) -> None:
-    """The newest version, without the line break that editors leave, also after the service was away once."""
-    server.secret = f"{KEY}\n".encode()
-    server.secret_statuses.append(503)
-
-    assert key_from_secret(SECRET.removesuffix("/versions/latest"), server.url) == KEY
-
-
-def test_a_secret_that_cannot_be_read_is_named(server: LanguageModelServer) -> None:
-    """Missing, forbidden, damaged, no key: each says what to look at, and none shows the secret."""
-    with pytest.raises(ValueError, match="names no secret"):
-        key_from_secret("../tokens", server.url)
-    with pytest.raises(LanguageModelError, match=r"another/versions/3 \(404\): there is no such version"):
-        key_from_secret(f"projects/{PROJECT}/secrets/another/versions/3", server.url)
-    server.secret_statuses.append(403)
-    with pytest.raises(LanguageModelError, match="this service account may not read it"):
-        key_from_secret(SECRET, server.url)
-    server.secret_crc32c = 7
-    with pytest.raises(LanguageModelError, match="checksum"):
-        key_from_secret(SECRET, server.url)
-    server.secret, server.secret_crc32c = b"a key\nand another", None
-    with pytest.raises(LanguageModelError, match="holds no key") as caught:
-        key_from_secret(SECRET, server.url)
-    assert "another" not in str(caught.value)

@@ -165,7 +165,7 @@ def test_another_model_answers_anew() -> None:
 def test_a_failure_is_not_stored() -> None:
     """A retry of the job asks again."""
     steps = Steps()
-    failed = analyse(LAUNCH.transcript, Model(LanguageModelError("OpenAI is away (503)", retryable=True)), step=steps)
+    failed = analyse(LAUNCH.transcript, Model(LanguageModelError("OpenAI is away (503).", retryable=True)), step=steps)
     steps.again()
     found = analyse(LAUNCH.transcript, Model(), step=steps)
 

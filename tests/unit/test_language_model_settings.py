@@ -1,5 +1,7 @@
 """Which hosted model is asked, and that none is by default."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -57,3 +59,29 @@ def test_a_model_says_what_it_is(engine: str) -> None:
 
     assert model is not None
     assert (model.engine, model.model, model.window_tokens) == (engine, "a-model", 64_000)
+
+
+def test_by_default_nothing_is_opened() -> None:
+    """Without an engine there is no model, no SDK is even loaded, and a transcript is analysed without a socket."""
+    code = """
+import socket, sys
+
+def refuse(*args, **kwargs):
+    raise AssertionError("a connection")
+
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+from shared.transcript.schema import Segment, Transcript
+from worker.language_models.opening import open_language_model
+from worker.language_models.settings import LanguageModelSettings
+from worker.pipelines.analysis import analyse
+
+assert open_language_model(None) is None
+assert open_language_model(LanguageModelSettings()) is None
+said = Segment(start=0, end=3, text="We launch the new site on Monday, and everybody is invited.")
+found = analyse(Transcript(duration=3, language="en", model="tiny", segments=(said,)), open_language_model(None))
+assert found.engine == "extractive" and found.summary, found
+sdks = {"openai", "anthropic", "google.genai", "httpx2", "requests", "worker.pipelines.analysis.hosted"}
+print(sorted(sdks & set(sys.modules)))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.returncode) == ("[]\n", 0), ran.stderr

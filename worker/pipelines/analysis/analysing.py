@@ -47,5 +47,5 @@ def analyse(
     try:
         return ask(transcript, language_model, step, progress)
     except LanguageModelError as error:
-        why = f"{engine} ({model}) gave no analysis: {error}."
+        why = f"{engine} ({model}) gave no analysis: {str(error).rstrip('.')}."
         return Analysis(engine=engine, model=model, language=language, missing=why)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from shared.transcript.schema import Segment
 
-#: Most tokens of transcript in one question. About an hour and a half of talk: a model answers in well under a minute,
-#: which is what a lost VM costs, and it overlooks less than in a whole day's text.
-PIECE_TOKENS = 24_000
+#: Most tokens of transcript in one question, by the estimate below; almost an hour and a half of English. A model
+#: answers in about a minute, which is what a lost VM costs, and overlooks less than in a whole day's text.
+PIECE_TOKENS = 40_000
 #: Tokens of a line's number, time and label.
 LINE_TOKENS = 16
 
