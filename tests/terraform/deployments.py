@@ -64,7 +64,7 @@ EVERYTHING: dict[str, Any] = {
     "language_model": {
         "engine": "vertex",
         "model": "gemini-4-flash",
-        "endpoint": "https://eu-aiplatform.googleapis.com",
+        "endpoint": "https://europe-west1-aiplatform.googleapis.com",
     },
     "max_instances": {"web": 5, "dispatcher": 5},
     "model_memory": "16Gi",

@@ -138,7 +138,7 @@ def test_no_language_model_unless_chosen(smallest: Plan, everything: Plan) -> No
     worker = everything.outputs["settings"]["worker"]
     assert {name.removeprefix("SPOTMILL_"): value for name, value in worker.items() if "LANGUAGE" in name} == {
         "LANGUAGE_MODEL": "gemini-4-flash",
-        "LANGUAGE_MODEL_ENDPOINT": "https://eu-aiplatform.googleapis.com",
+        "LANGUAGE_MODEL_ENDPOINT": "https://europe-west1-aiplatform.googleapis.com",
         "LANGUAGE_MODEL_ENGINE": "vertex",
     }
     assert not [name for name in everything.outputs["settings"]["web"] if "LANGUAGE" in name]
