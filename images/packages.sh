@@ -20,6 +20,8 @@ rm -rf "$site"/onnxruntime/capi/libonnxruntime.so* "$site"/onnxruntime/datasets 
   "$site"/onnxruntime/tools "$site"/onnxruntime/transformers "$site/numpy/distutils" "$site/numpy/f2py"
 # Of CUDA, CTranslate2 opens cuBLAS, and that the compiler of kernels; both as they are, without another's interface.
 rm -rf "$site"/nvidia/*/bin "$site"/nvidia/*/include "$site"/nvidia/*/lib/libnvblas.so* "$site"/nvidia/*/lib/*.alt.so*
+# A place for LD_LIBRARY_PATH, without a Python's number in it.
+if [ -d "$site/nvidia" ]; then ln -s "$site/nvidia" /opt/spotmill/nvidia; fi
 # Tests of the libraries (scikit-learn loads one library's own), and what their compilers read.
 find "$site" -depth -type d \( -name testing -o -name tests \) -not -path '*/array_api_extra/*' -exec rm -rf {} +
 find "$site" -type f \( -name '*.a' -o -name '*.h' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.pyx' \) -delete

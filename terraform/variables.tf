@@ -350,7 +350,7 @@ variable "web_url" {
 }
 
 variable "workers" {
-  description = "The fleet; see modules/workers. hourly_usd is the price of one VM, for the costs that pages show."
+  description = "The fleet; see modules/workers. slots are files that one VM works on at once, each with all of its cores. hourly_usd is the price of one VM, for the costs that pages show."
   type = object({
     max                       = optional(number, 2)
     slots                     = optional(number, 2)

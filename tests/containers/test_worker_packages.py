@@ -8,8 +8,8 @@ import pytest
 from tests.containers.engine import REPOSITORY, Image
 from tests.containers.services import NO_DISK
 
-#: As a child has it: its user, no rights, no network.
-CHILD = ("--user", "10002:10002", *NO_DISK, "--network", "none", "--entrypoint", "python")
+#: As a child has it: its user, no rights, a file system that is read-only.
+CHILD = ("--user", "10002:10002", *NO_DISK, "--entrypoint", "python")
 
 SPEECH = """
 import io, docx, numpy, av

@@ -3,6 +3,7 @@
 ``terraform/iam.yaml`` says who is granted what; ``permissions.yaml`` says what the calls need that are in the source.
 """
 
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from tests.terraform.conftest import Planner
 from tests.terraform.deployments import EVERYTHING, SMALLEST
 from tests.terraform.grants import Grant, planned, planned_roles, written
 from tests.terraform.permissions import Need, Permissions, found_calls, load, needs
-from tests.terraform.terraform import Plan
+from tests.terraform.terraform import REPOSITORY, Plan
 
 KNOWN = load()
 FOUND = found_calls()
@@ -78,6 +79,9 @@ def test_scripts_are_known() -> None:
 
 def test_pipelines_never_talk_to_google() -> None:
     """The child that runs pipelines next to strangers' files cannot reach any client of Google's."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    pipelines = {place.split()[0] for place in project["project"]["entry-points"]["spotmill.pipelines"].values()}
+    assert set(KNOWN.table["processes"]["child"]["starts"]) == {"worker.child.__main__", *pipelines}
     assert FOUND["child"].modules >= {"worker.child.runner", "worker.pipelines.image"}
     assert not FOUND["child"].calls
 
@@ -87,6 +91,12 @@ def test_jobs_of_a_deployment_only_use_the_database() -> None:
     for process in ("migrator", "pipelines"):
         asked = {call.method for call in FOUND[process].calls} & set(KNOWN.table["methods"])
         assert asked == {"sql.Connector.connect_async"}
+
+
+def test_the_copies_of_models_only_add_to_the_bucket() -> None:
+    """The job that copies them looks and writes: no database, no queue, no model that is asked."""
+    asked = {call.method for call in FOUND["models"].calls} & set(KNOWN.table["methods"])
+    assert asked == {"storage.Blob.upload_from_file", "storage.Bucket.get_blob"}
 
 
 def test_every_fact_has_a_page() -> None:
