@@ -14,7 +14,6 @@ from services.web.views import Person, Picture
 from shared.models import Artifact, JobStatus
 
 _PIPELINE = "image"
-_PAGE = 60
 #: What browsers can show.
 _SHOWN = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"})
 #: How wide a picture is in the grid, and to look at, in pixels: the smallest file that is as wide, else the widest.
@@ -29,9 +28,9 @@ class PictureList:
     next_cursor: str | None
 
 
-def page_of_pictures(connection: Connection, person: Person, q: str, cursor: Cursor | None) -> PictureList:
+def page_of_pictures(connection: Connection, person: Person, q: str, cursor: Cursor | None, most: int) -> PictureList:
     """Read one page of the pictures whose files are named like ``q``; those without a file that can be shown lack."""
-    wanted = Wanted((JobStatus.SUCCEEDED,), _PIPELINE, q or None, None, cursor, _PAGE)
+    wanted = Wanted((JobStatus.SUCCEEDED,), _PIPELINE, q or None, None, cursor, most)
     page = page_of_jobs(connection, person, wanted)
     files = _files(connection, [job.id for job in page.jobs])
     pictures = tuple(_picture(job, files[job.id]) for job in page.jobs if job.id in files)

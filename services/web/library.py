@@ -85,7 +85,7 @@ def show_gallery() -> str:
     query = read_query(Looked)
     cursor = Cursor.decode(query.cursor) if query.cursor else None
     with backends().transaction(caller()) as connection:
-        found = gallery.page_of_pictures(connection, caller(), query.q, cursor)
+        found = gallery.page_of_pictures(connection, caller(), query.q, cursor, backends().settings.page_size)
         framed = shell(connection, "gallery")
     page = GalleryPage(
         pictures=found.pictures,
