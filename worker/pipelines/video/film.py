@@ -5,6 +5,7 @@ from pathlib import Path
 
 from spotmill import Job, PermanentError
 from worker.pipelines.video import encoders, hls, planning, sound
+from worker.pipelines.video.captions import transcribe_film
 from worker.pipelines.video.chunks import DAMAGED, Encoding
 from worker.pipelines.video.encoders import Output
 from worker.pipelines.video.filters import is_hdr
@@ -15,7 +16,7 @@ from worker.pipelines.video.planning import Film
 from worker.pipelines.video.settings import Settings
 
 #: Where the stages begin on the way from 0 to 1.
-_SOUND, _CHUNKS, _JOINING, _PICTURES = 0.02, 0.05, 0.95, 0.99
+_SOUND, _CHUNKS, _CAPTIONS, _JOINING, _PICTURES = 0.02, 0.05, 0.8, 0.95, 0.99
 SHEET_NAME = "sprite.jpg"
 
 
@@ -33,6 +34,8 @@ def render(job: Job) -> None:
     chunks = _encode(job, film, plan, settings, made)
     if any(DAMAGED in chunk.name for chunk in chunks):
         notes.append("Parts of the video are damaged; frames that could not be decoded show their neighbours.")
+    if settings.captions and heard is not None:
+        notes += transcribe_film(job, _CAPTIONS, _JOINING)
     job.progress(_JOINING, "Joining the pieces")
 
     def told(done: float) -> None:
@@ -77,8 +80,10 @@ def _sound(job: Job, film: Film, plan: Plan, settings: Settings, notes: list[str
 
 
 def _encode(job: Job, film: Film, plan: Plan, settings: Settings, made: list[Output]) -> list[Path]:
+    last = _CAPTIONS if settings.captions and film.audio is not None else _JOINING
+
     def told(done: float) -> None:
-        job.progress(_between(_CHUNKS, _JOINING, done), "Encoding the video")
+        job.progress(_between(_CHUNKS, last, done), "Encoding the video")
 
     encoding = Encoding(film.path, film.video.index, plan, film.look, settings, made, job.scratch, told)
     with encoding:

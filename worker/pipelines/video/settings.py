@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from worker.pipelines.speech.settings import SETTINGS_SCHEMA as SPEECH
+
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
 
 
@@ -21,6 +23,7 @@ class Settings:
     audio_track: int | None = None
     audio_kbps: int = 128
     chunk_seconds: float | None = None
+    captions: bool = True
     max_pixels: int = 8192 * 4320
     max_fps: int = 60
     max_hours: float = 12.0
@@ -28,7 +31,7 @@ class Settings:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Settings":
         """Fill in the defaults."""
-        values = dict(given)
+        values = {name: value for name, value in given.items() if name != "speech"}
         if "renditions" in values:
             values["renditions"] = tuple(sorted(values["renditions"], reverse=True))
         return cls(**values)
@@ -105,6 +108,12 @@ SCHEMA: dict[str, Any] = {
             "maximum": 60,
             "description": "Length of the pieces that are encoded and stored one by one; found by the work they take.",
         },
+        "captions": {
+            "type": "boolean",
+            "default": _DEFAULTS.captions,
+            "description": "Transcribe what is said, for captions, search and analysis.",
+        },
+        "speech": {**SPEECH, "description": "How to transcribe it: the settings of the speech pipeline."},
         "max_pixels": {
             "type": "integer",
             "minimum": 1,
