@@ -10,7 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-GROUPS = ("gcs", "pubsub", "image", "worker", "dispatcher", "control_plane", "lists", "story", "images")
+GROUPS = (
+    "gcs", "pubsub", "image", "worker", "dispatcher", "control_plane", "lists", "story", "images", "speech", "speakers",
+    "video", "interruptions",
+)  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 
 

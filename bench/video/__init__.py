@@ -32,7 +32,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
         idle = _worked()
         alone = _alone(path, folder)
         alone_processor = _worked() - idle
-        job = DirectoryJob(path, folder / "job")
+        job = DirectoryJob(path, folder / "job", settings={"captions": False})
         started, worked = time.perf_counter(), _worked()
         video(job)
         seconds = time.perf_counter() - started
