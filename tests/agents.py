@@ -162,6 +162,7 @@ class Lab:
         self.servers = servers
         self.folder = folder
         self.vms: list[Vm] = []
+        self.python_path = [PIPELINES]
         self._database_url = database_url
         self._machines = machines
         self._name = f"jobs-{uuid.uuid4().hex[:8]}"
@@ -224,7 +225,7 @@ class Lab:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("SPOTMILL_", "GOOGLE_", "GCE_"))
         }
-        environment |= {"PYTHONPATH": str(PIPELINES), **self.environment(**settings)}
+        environment |= {"PYTHONPATH": os.pathsep.join(map(str, self.python_path)), **self.environment(**settings)}
         machine = Vm(f"vm-{len(self.vms) + 1}", self._machines, environment, self.folder)
         self.vms.append(machine)
         machine.boot()

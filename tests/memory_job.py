@@ -1,49 +1,43 @@
-"""A job that needs no agent: files in a directory, everything else in memory."""
+"""A job that is no more than its pipeline's function needs: steps in memory, the scratch directory given."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from spotmill import LanguageModel, Model, ModelError, Passage, Source
+from spotmill import LanguageModel, Model
+from spotmill.testing import Artifact, DirectoryJob
+
+__all__ = ["Artifact", "MemoryJob"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Artifact:
-    """A file that the pipeline published."""
-
-    kind: str
-    data: bytes
-    content_type: str
-    filename: str | None
-    metadata: Mapping[str, Any]
-
-
 @dataclass
-class MemoryJob:
-    """Runs one pipeline over the file at ``path`` and keeps what it publishes."""
+class MemoryJob(DirectoryJob):
+    """Runs one pipeline, called with it, over the file at ``path`` and keeps what it publishes."""
 
-    path: Path
-    scratch: Path
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    filename: str | None = None
-    content_type: str = "application/octet-stream"
-    artifacts: dict[str, Artifact] = field(default_factory=dict)
-    results: dict[str, Any] = field(default_factory=dict)
-    steps: dict[str, Any] = field(default_factory=dict)
-    stages: list[tuple[float, str]] = field(default_factory=list)
-    models: Mapping[str, Model] = field(default_factory=dict)
-    language_model: LanguageModel | None = None
-    said: list[Passage] = field(default_factory=list)
-    language: str = ""
+    steps: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def __init__(
+        self,
+        path: Path,
+        scratch: Path,
+        settings: Mapping[str, Any] | None = None,
+        filename: str | None = None,
+        content_type: str = "application/octet-stream",
+        *,
+        models: Mapping[str, Model] | None = None,
+        language_model: LanguageModel | None = None,
+    ) -> None:
+        super().__init__(path, scratch, settings or {}, filename, content_type, models or {}, language_model)
+        self.steps = {}
 
     @property
-    def source(self) -> Source:
-        name = f"20251203T15Z/0123/{self.filename or self.path.name}"
-        return Source("uploads", name, 1, self.path.stat().st_size, self.content_type)
+    def scratch(self) -> Path:
+        """The directory that the test gave."""
+        return self.folder
 
     def download(self) -> Path:
         return self.path
@@ -53,30 +47,3 @@ class MemoryJob:
             self.steps[key] = fn(*args, **kwargs)
         stored: T = self.steps[key]
         return stored
-
-    def model(self, name: str) -> Model:
-        if name not in self.models:
-            raise ModelError(f"no model named {name!r}")
-        return self.models[name]
-
-    def passages(self, passages: Iterable[Passage], *, language: str) -> None:
-        self.said, self.language = list(passages), language
-
-    def progress(self, fraction: float, stage: str = "") -> None:
-        self.stages.append((fraction, stage))
-
-    def artifact(
-        self,
-        kind: str,
-        content: Path | bytes,
-        *,
-        content_type: str,
-        filename: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None:
-        assert kind not in self.artifacts, f"two artifacts of kind {kind}"
-        data = content if isinstance(content, bytes) else content.read_bytes()
-        self.artifacts[kind] = Artifact(kind, data, content_type, filename, metadata or {})
-
-    def result(self, **values: Any) -> None:
-        self.results |= values

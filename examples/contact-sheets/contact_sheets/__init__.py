@@ -1,0 +1,1 @@
+"""Contact sheets of the pictures in an archive: an example of a pipeline that lives outside Spotmill."""
