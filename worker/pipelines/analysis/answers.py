@@ -12,6 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 #: An answer is refused when fewer of its parts than this share stand on segments that exist.
 BELIEVED_SHARE = 0.5
+#: Longest reason for a refusal, in characters: the model and readers are told it, and it may hold words of the answer.
+REASON = 500
 #: Words of up to so many characters ("by", "the") do not tell whether a name or a time was said.
 SHORT_WORD = 3
 
@@ -122,7 +124,7 @@ def read(text: str) -> Answer:
         return Answer.model_validate_json(fenced[1] if fenced else text)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, p['loc'])) or 'the answer'}: {p['msg']}" for p in error.errors()[:5]]
-        raise RefusedError("; ".join(problems)) from None
+        raise RefusedError(_plain("; ".join(problems))[:REASON]) from None
 
 
 class Evidence:
