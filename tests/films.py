@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,12 +21,14 @@ _BITS = 20
 _CELLS = _BITS + 2
 #: Seconds after which another photograph is shown: a cut, as films have them.
 _SCENE_SECONDS = 4
+#: How much wider than the film the photographs are that it shows parts of.
+_ROOM = 1.25
 
 
 def frames(size: tuple[int, int], rate: Fraction, count: int) -> Iterator[bytes]:
     """Yield RGB frames: photographs under a camera that pans and zooms, numbered from 0."""
     width, height = size
-    pictures = [_canvas(path) for path in photographs()]
+    pictures = [_canvas(path, round(width * _ROOM)) for path in photographs()]
     scene = round(_SCENE_SECONDS * rate)
     for number in range(count):
         canvas = pictures[number // scene % len(pictures)]
@@ -89,12 +92,12 @@ def number_of(luma: NDArray[np.uint8]) -> int | None:
     return sum((cell > middle) << bit for bit, cell in zip(range(_BITS - 1, -1, -1), cells[2:], strict=True))
 
 
-def _canvas(path: Path) -> Image.Image:
-    """Open a photograph, large enough that zooming leaves detail to code."""
+@cache
+def _canvas(path: Path, width: int) -> Image.Image:
+    """Open a photograph, somewhat larger than the film, so that there is detail to code while the camera zooms."""
     with Image.open(path) as opened:
         picture = opened.convert("RGB")
-    scale = max(1.0, 2400 / picture.width)
-    return picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC)
+    return picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.BICUBIC)
 
 
 def _mark(pixels: NDArray[np.uint8], number: int) -> None:

@@ -7,7 +7,7 @@ from tests.media.job import DirectoryJob
 from worker.pipelines.video.pipeline import video
 
 #: Quick, and with more than one chunk in a film of a few seconds.
-QUICK = {"preset": "ultrafast", "chunk_seconds": 2}
+QUICK = {"preset": "ultrafast", "chunk_seconds": 2, "captions": False}
 
 
 def render(path: Path, home: Path, **settings: Any) -> DirectoryJob:
