@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.web import transcripts
 from services.web.backends import backends
+from services.web.compression import compressed
 from services.web.listing import API
 from services.web.operations import Api, Handler, answer, caller
 from services.web.transcript_shapes import JobTranscript, NewName, Speakers
@@ -50,7 +51,7 @@ def show_transcript(job_id: uuid.UUID, query: FileQuery) -> Response:
     with backends().transaction(caller()) as connection:
         found = transcripts.find(connection, job_id)
     named = {"Content-Disposition": content_disposition(f"{found.stem}.json", attachment=query.download == "1")}
-    return answer(transcripts.show(backends(), found), headers=named)
+    return compressed(answer(transcripts.show(backends(), found), headers=named))
 
 
 def _write(form: Form) -> Handler:
@@ -64,7 +65,7 @@ def _write(form: Form) -> Handler:
         response.headers["Cache-Control"] = "private, no-cache"
         named = content_disposition(f"{found.stem}.{form}", attachment=query.download == "1" or form == "docx")
         response.headers["Content-Disposition"] = named
-        return response
+        return response if form == "docx" else compressed(response)
 
     write.__name__ = f"write_{form}"
     declare = api.operation(

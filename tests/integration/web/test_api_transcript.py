@@ -1,5 +1,6 @@
 """Transcripts through the API: read, downloaded in every form, their speakers named, and found again."""
 
+import gzip
 import io
 import uuid
 
@@ -161,5 +162,9 @@ def test_a_transcript_of_three_hours_is_read(web: Web, ada: Person) -> None:
         transcript=long,
     )
     assert sum(len(s["words"]) for s in ada.api(f"/jobs/{job}/transcript")["segments"]) >= 30_000
+    plain = ada.get(f"{API}/jobs/{job}/transcript")
+    packed = ada.get(f"{API}/jobs/{job}/transcript", headers={"Accept-Encoding": "gzip, br"})
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 4
     for form in ("srt", "vtt", "txt", "docx"):
         assert ada.get(f"{API}/jobs/{job}/transcript.{form}").status_code == 200
