@@ -15,15 +15,16 @@ if [ -d "$services" ]; then
     -exec rm -rf {} +
 fi
 rm -rf "$site/google/cloud/sqladmin" "$site/google/cloud/sqladmin_v1"
-# onnxruntime's C library (its Python module has all of it once more) and what makes models; numpy's ways to Fortran.
+# onnxruntime's C library (its Python module has all of it once more), and what makes models.
 rm -rf "$site"/onnxruntime/capi/libonnxruntime.so* "$site"/onnxruntime/datasets "$site"/onnxruntime/quantization \
-  "$site"/onnxruntime/tools "$site"/onnxruntime/transformers "$site/numpy/distutils" "$site/numpy/f2py"
+  "$site"/onnxruntime/tools "$site"/onnxruntime/transformers
 # Of CUDA, CTranslate2 opens cuBLAS, and that the compiler of kernels; both as they are, without another's interface.
 rm -rf "$site"/nvidia/*/bin "$site"/nvidia/*/include "$site"/nvidia/*/lib/libnvblas.so* "$site"/nvidia/*/lib/*.alt.so*
 # A place for LD_LIBRARY_PATH, without a Python's number in it.
 if [ -d "$site/nvidia" ]; then ln -s "$site/nvidia" /opt/spotmill/nvidia; fi
-# Tests of the libraries (scikit-learn loads one library's own), and what their compilers read.
-find "$site" -depth -type d \( -name testing -o -name tests \) -not -path '*/array_api_extra/*' -exec rm -rf {} +
+# Tests of the libraries (what NumPy and scikit-learn give to test with, SciPy loads), and what their compilers read.
+find "$site" -depth -type d \( -name testing -not -path '*/numpy/*' -not -path '*/array_api_extra/*' -o -name tests \) \
+  -exec rm -rf {} +
 find "$site" -type f \( -name '*.a' -o -name '*.h' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.pyx' \) -delete
 # Symbols for debuggers; the libraries that wheels bring along (*.libs) were relinked, and strip would break some.
 find "$site" -name '*.so' -not -path '*.libs/*' -not -path '*/nvidia/*' -exec strip --strip-debug {} +

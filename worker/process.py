@@ -21,6 +21,8 @@ _KEPT = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "VIRTUAL
 _KEPT_PREFIXES = ("LC_", "OMP_", "VIPS_", "PYTHONDONTWRITE", "PYTHONWARNINGS")
 #: An address where nothing listens, should a library look for the metadata server.
 _NOWHERE = "127.0.0.1:1"
+#: onnxruntime would else tell its maker of its use, where a child has a network: on a laptop (its Privacy.md).
+_SILENT = {"ORT_DISABLE_TELEMETRY": "1"}
 #: Lines of a child's output that one job may put into the log, and characters of each.
 _LOG_LINES = 200
 _LOG_CHARACTERS = 2000
@@ -38,7 +40,7 @@ def environment() -> dict[str, str]:
     """Return the environment of a child: what programs need to run, and nothing that opens a door."""
     kept = {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith(_KEPT_PREFIXES)}
     closed = {"GCE_METADATA_HOST": _NOWHERE, "GCE_METADATA_IP": _NOWHERE, "NO_GCE_CHECK": "true"}
-    return kept | closed | {"HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
+    return kept | closed | _SILENT | {"HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
 
 
 def limits(settings: WorkerSettings) -> Limits:

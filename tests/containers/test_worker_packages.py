@@ -55,9 +55,10 @@ pillow_heif.register_heif_opener()
 pyvips.Image.black(8, 8)
 """
 ENGINES = """
-import anthropic, google.genai, huggingface_hub, openai
+import anthropic, google.genai, openai
+from huggingface_hub.constants import HF_HUB_DISABLE_XET
 
-assert huggingface_hub.constants.HF_HUB_DISABLE_XET
+assert HF_HUB_DISABLE_XET
 """
 
 

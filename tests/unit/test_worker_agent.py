@@ -269,6 +269,7 @@ def test_environment_is_bare(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in seen.values()
     assert seen["LC_ALL"] == "C.UTF-8"
     assert seen["GCE_METADATA_HOST"] == "127.0.0.1:1"
+    assert seen["ORT_DISABLE_TELEMETRY"] == "1"
 
 
 LIMITS = Limits(parent=os.getpid(), memory_bytes=8 * 1024**3, file_bytes=1024**2, open_files=256)
