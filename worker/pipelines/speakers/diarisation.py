@@ -1,9 +1,8 @@
 """Who speaks when in a recording, found in steps of a few seconds of work each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,29 +10,18 @@ from numpy.typing import NDArray
 from worker.pipelines.media.pcm import RATE, Pcm, Span
 from worker.pipelines.speakers.clustering import cluster, means
 from worker.pipelines.speakers.embeddings import MODEL, SIZE, embed, model_id
-from worker.pipelines.speakers.tracking import TICKS, Voices, pure, track
+from worker.pipelines.speakers.purity import pure
+from worker.pipelines.speakers.steps import Steps
+from worker.pipelines.speakers.tracking import TICKS, Voices, track
 from worker.pipelines.speakers.turns import Turn, in_order
-from worker.pipelines.speakers.windows import FRAMES, Window, groups, windows
+from worker.pipelines.speakers.windows import FRAMES, Window, groups, long_windows, short_windows
 from worker.pipelines.speech.voice import FRAME_SECONDS, SpanRules
 from worker.pipelines.speech.voice import spans as speech_spans
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 Floats = NDArray[np.float32]
 
 #: Finer than for recognition: pauses of 0.2 s part speakers, and what is around speech is nobody's.
 RULES = SpanRules(min_speech_seconds=0.1, min_silence_seconds=0.2, pad_seconds=0.05, max_seconds=float("inf"))
-
-
-class Steps(Protocol):
-    """What is asked of the job."""
-
-    def step(self, key: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run ``fn`` once in the life of the job."""
-
-    def progress(self, fraction: float, stage: str = "") -> None:
-        """Tell how far the job is."""
 
 
 def diarise(
@@ -61,16 +49,23 @@ def diarise(
         turns by their start, speakers numbered in the order in which they first speak
     """
     spans = speech_spans(probabilities, pcm.samples, RULES)
-    found = windows(spans, pcm.samples * FRAMES // RATE)
-    key = f"speakers/{model_id(model)}/{_digest(found)}"
-    begin, end = progress
+    frames = pcm.samples * FRAMES // RATE
+    long, short = long_windows(spans, frames), short_windows(spans, frames)
+    key = f"speakers/{model_id(model)}/{_digest(long)}"
+    plan = [*groups(long), *groups(short)]
     parts: list[bytes] = []
-    for group in groups(found):
-        job.progress(begin + (end - begin) * sum(map(len, parts)) / (2 * SIZE * len(found)), "telling voices apart")
-        parts.append(job.step(f"{key}/embeddings/{len(parts)}", _embed, pcm, group, model, threads))
+    for number, group in enumerate(plan):
+        job.progress(_between(progress, number / len(plan)), "telling voices apart")
+        parts.append(job.step(f"{key}/embeddings/{number}", _embed, pcm, group, model, threads))
     count = "any" if speakers is None else str(speakers)
-    rows = job.step(f"{key}/turns/{count}", _turns, spans, found, parts, _per_tick(probabilities, pcm), speakers)
+    quiet = _per_tick(probabilities, pcm)
+    rows = job.step(f"{key}/turns/{count}", _turns, spans, (long, short), parts, quiet, speakers)
+    job.progress(progress[1], "telling voices apart")
     return [Turn(start, stop, int(who), bool(overlap)) for start, stop, who, overlap in rows]
+
+
+def _between(limits: tuple[float, float], share: float) -> float:
+    return limits[0] + share * (limits[1] - limits[0])
 
 
 def _digest(found: Sequence[Window]) -> str:
@@ -93,15 +88,17 @@ def _per_tick(probabilities: Floats, pcm: Pcm) -> Floats:
 
 def _turns(
     spans: Sequence[Span],
-    found: Sequence[Window],
+    found: tuple[Sequence[Window], Sequence[Window]],
     parts: Sequence[bytes],
     probabilities: Floats,
     speakers: int | None,
 ) -> list[tuple[float, float, int, bool]]:
-    if not found:
+    long, short = found
+    if not long:
         return []
     embeddings = np.frombuffer(b"".join(parts), "<f2").astype(np.float32).reshape(-1, SIZE)
-    voices = Voices(found, embeddings, probabilities)
-    chosen = embeddings[pure(found, embeddings)]
-    turns = track(spans, voices, means(chosen, cluster(chosen, speakers)))
+    apart = Voices(long, embeddings[: len(long)], probabilities)
+    close = Voices(short, embeddings[len(long) :], probabilities)
+    chosen = apart.embeddings[pure(long, short, close.embeddings)]
+    turns = track(spans, apart, close, means(chosen, cluster(chosen, speakers)))
     return [(round(turn.start, 3), round(turn.end, 3), turn.speaker, turn.overlap) for turn in in_order(turns)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from worker.pipelines.media.pcm import Span
 from worker.pipelines.speakers.embeddings import unit
 from worker.pipelines.speakers.turns import Turn
-from worker.pipelines.speakers.windows import FRAMES, HOP, WINDOW, Window
+from worker.pipelines.speakers.windows import FRAMES, Window
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -18,10 +17,9 @@ Labels = NDArray[np.int64]
 #: Ticks in a second: the time that is given to one voice or the other.
 TICKS = 10
 
-#: What a cosine counts against the cost of a change. Neither matters much: on the development mixes costs from 1 to 12
-#: gave the same error within 0.1 points.
+#: What a cosine counts against the cost of a change.
 _WEIGHT = 20.0
-_CHANGE_COST = 4.0
+_CHANGE_COST = 2.0
 
 #: What is left of the cost where nobody seems to speak: changes like pauses.
 _PAUSE_COST_SHARE = 0.25
@@ -29,17 +27,8 @@ _PAUSE_COST_SHARE = 0.25
 #: How much more the middle of a window counts than its edges.
 _SHARPNESS = 4
 
-#: Windows are compared with those so many before and after: a window away, less half.
-_REACH = WINDOW // HOP // 2
-
-#: A window whose neighbours are less alike has a change in it.
-_PURE_COSINE = 0.5
-
-#: Chosen windows start so many frames apart at least, so that they hold mostly different sound.
-_APART = WINDOW // 2
-
-#: A shorter window says little about a voice.
-_LONG_ENOUGH = FRAMES
+#: How often the path is found with short windows.
+_SHORT_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,43 +40,27 @@ class Voices:
     probabilities: Floats  #: one for each tick
 
 
-def pure(windows: Sequence[Window], embeddings: Floats) -> Labels:
-    """Choose windows that seem to hold one voice each, 0.75 s apart, those first whose neighbours are most alike."""
-    likeness = _likeness(windows, embeddings)
-    starts = np.array([window.start for window in windows])
-    long_enough = np.array([window.end - window.start >= _LONG_ENOUGH for window in windows])
-    if not long_enough.any():
-        return np.arange(len(windows))
-    free = np.ones(len(windows), bool)
-    chosen = []
-    for at in np.argsort(-likeness, kind="stable"):
-        if free[at] and long_enough[at] and likeness[at] >= _PURE_COSINE:
-            chosen.append(at)
-            free[slice(*np.searchsorted(starts, (starts[at] - _APART + 1, starts[at] + _APART)))] = False
-    return np.sort(np.array(chosen)) if chosen else np.flatnonzero(long_enough)
+def track(spans: Sequence[Span], long: Voices, short: Voices, centres: Floats) -> list[Turn]:
+    """Give every moment of the stretches of speech to one of the voices.
 
+    Long windows know voices better, short ones know better when they change: the first path follows the long windows,
+    the others the short ones, with the voices as they are in the path before.
 
-def _likeness(windows: Sequence[Window], embeddings: Floats) -> Floats:
-    """Compare what comes just before the middle of each window with what comes just after, in the same speech."""
-    spans = np.cumsum([0, *(after.start >= before.end for before, after in pairwise(windows))])
-    numbers = np.arange(len(windows))
-    first, last = np.searchsorted(spans, spans), np.searchsorted(spans, spans, side="right") - 1
-    before, after = np.maximum(numbers - _REACH, first), np.minimum(numbers + _REACH, last)
-    found: Floats = np.einsum("ij,ij->i", embeddings[before], embeddings[after])
-    return found
-
-
-def track(spans: Sequence[Span], voices: Voices, centres: Floats) -> list[Turn]:
-    """Give every moment of the stretches of speech to one of the voices, of which ``centres`` are the directions."""
-    ticks = _ticks(spans, len(voices.probabilities))
+    Args:
+        spans: where there is speech
+        long: the long windows
+        short: the short ones
+        centres: the voices' directions among the long ones
+    """
+    ticks = _ticks(spans, len(long.probabilities))
     if len(centres) == 1 or not len(ticks):
         return [Turn(span.start, span.end, 0) for span in spans]
-    costs = _CHANGE_COST * (_PAUSE_COST_SHARE + (1 - _PAUSE_COST_SHARE) * voices.probabilities[ticks])
+    costs = _CHANGE_COST * (_PAUSE_COST_SHARE + (1 - _PAUSE_COST_SHARE) * long.probabilities[ticks])
     costs[np.diff(ticks, prepend=ticks[0]) > 1] = _CHANGE_COST * _PAUSE_COST_SHARE
-    path = np.full(len(voices.probabilities), -1)
-    path[ticks] = _best_path(_WEIGHT * evidence(voices, centres)[ticks], costs)
-    centres = _centres_again(voices, path, centres)
-    path[ticks] = _best_path(_WEIGHT * evidence(voices, centres)[ticks], costs)
+    path = np.full(len(long.probabilities), -1)
+    for voices in (long, *[short] * _SHORT_ROUNDS):
+        path[ticks] = _best_path(_WEIGHT * evidence(voices, centres)[ticks], costs)
+        centres = _centres(short.embeddings, _inside(short.windows, path), centres)
     return [turn for span in spans for turn in _turns(span, path)]
 
 
@@ -136,20 +109,24 @@ def _best_path(gains: Floats, costs: Floats) -> Labels:
     return path
 
 
-def _centres_again(voices: Voices, path: Labels, centres: Floats) -> Floats:
-    """Take the mean of the windows in which nobody else speaks; a voice that has hardly any keeps its centre."""
+def _inside(windows: Sequence[Window], path: Labels) -> Labels:
+    """Give the voice of each window whose ticks are all one voice's, and -1 for the others."""
     step = FRAMES // TICKS
     ends = np.flatnonzero(np.diff(path, append=-2)) + 1  # of runs of one voice
-    owner = np.full(len(voices.windows), -1)
-    for number, window in enumerate(voices.windows):
+    owners = np.full(len(windows), -1)
+    for number, window in enumerate(windows):
         first, last = window.start // step, window.end // step
-        if window.end - window.start >= _LONG_ENOUGH and ends[np.searchsorted(ends, first, side="right")] >= last:
-            owner[number] = path[first]
-    found = [
-        voices.embeddings[owner == voice].mean(axis=0) if np.count_nonzero(owner == voice) > 1 else centres[voice]
-        for voice in range(len(centres))
-    ]
-    return unit(np.stack(found))
+        if ends[np.searchsorted(ends, first, side="right")] >= last:
+            owners[number] = path[first]
+    return owners
+
+
+def _centres(embeddings: Floats, owners: Labels, otherwise: Floats) -> Floats:
+    """Take the mean of each voice's windows; a voice that has hardly any keeps the centre it had."""
+    own = [embeddings[owners == voice] for voice in range(len(otherwise))]
+    return unit(
+        np.stack([some.mean(axis=0) if len(some) > 1 else old for some, old in zip(own, otherwise, strict=True)])
+    )
 
 
 def _turns(span: Span, path: Labels) -> list[Turn]:

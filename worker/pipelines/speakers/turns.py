@@ -1,15 +1,17 @@
 """Who speaks when: turns, and the stretches of speech that they are made of."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One speaker's speech without a pause; seconds. Speakers are numbered from 0 in the order of their first turn.
 
-    Where two speak at once, each has a turn of exactly that stretch with ``overlap`` set; so turns either cover the
-    same stretch or do not touch it.
+    Where two speak at once, each has a turn of exactly that stretch with ``overlap`` set; so two turns either cover the
+    same stretch or share no moment.
     """
 
     start: float
@@ -52,3 +54,24 @@ def overlapped(start: float, end: float, turns: Sequence[Turn], least: float = 0
     both = {(turn.start, turn.end) for turn in turns if turn.overlap and turn.start < end and turn.end > start}
     shared = sum(min(end, until) - max(start, since) for since, until in both)
     return shared > 0 and shared >= least * (end - start)
+
+
+def apart(turns: Iterable[Turn]) -> list[Turn]:
+    """Cut turns that run into each other where one of them begins or ends, so that each piece is overlapped or not.
+
+    A speaker's own turns may touch or overlap, too; they count once.
+    """
+    given = list(turns)
+    cuts = sorted({moment for turn in given for moment in (turn.start, turn.end)})
+    begin, finish = defaultdict[float, list[int]](list), defaultdict[float, list[int]](list)
+    for turn in given:
+        begin[turn.start].append(turn.speaker)
+        finish[turn.end].append(turn.speaker)
+    speaking: Counter[int] = Counter()
+    pieces = []
+    for start, end in pairwise(cuts):
+        speaking.subtract(finish[start])
+        speaking.update(begin[start])
+        now = [speaker for speaker, count in speaking.items() if count > 0]
+        pieces += [Turn(start, end, speaker, len(now) > 1) for speaker in now]
+    return in_order(pieces)
