@@ -27,7 +27,9 @@ def render(job: Job) -> None:
     source = film = planning.open_film(job.download(), settings)
     plan = _plan(job, film, settings)
     if plan.rewrapped:
-        film = planning.rewrap(film, job.scratch, settings)
+        film = planning.rewrap(
+            film, job.scratch, settings, lambda done: job.progress(_SOUND * done, "Reading the video")
+        )
     made = encoders.outputs(plan, settings)
     notes = _notes(source, plan)
     heard = _sound(job, film, plan, settings, notes)

@@ -57,8 +57,8 @@ def open_film(path: Path, settings: Settings) -> Film:
     return Film(path, media, video, _audio(media, settings), look(path, video.index, settings.max_pixels))
 
 
-def rewrap(film: Film, folder: Path, settings: Settings) -> Film:
-    """Copy a film whose clock jumps, without encoding, to a file whose clock does not.
+def rewrap(film: Film, folder: Path, settings: Settings, told: Callable[[float], None]) -> Film:
+    """Copy a film whose clock jumps, without encoding, to a file whose clock does not; ``told`` hears that it goes on.
 
     Raises:
         PermanentError: it cannot be copied.
@@ -67,8 +67,11 @@ def rewrap(film: Film, folder: Path, settings: Settings) -> Film:
     streams = [stream.index for stream in (film.video, film.audio) if stream is not None]
     maps = [part for index in streams for part in ("-map", f"0:{index}")]
     trouble = "The timestamps of the video jump and cannot be mended"
+    length = film.media.duration or 3600.0
     ffmpeg.run(
-        [*ffmpeg.source(film.path), *maps, "-c", "copy", "-fflags", "+bitexact", "-y", f"file:{file}"], trouble=trouble
+        [*ffmpeg.source(film.path), *maps, "-c", "copy", "-fflags", "+bitexact", "-y", f"file:{file}"],
+        trouble=trouble,
+        told=lambda progress: told(min(1.0, progress.seconds / length)),
     )
     copy = open_film(file, replace(settings, audio_track=None))
     return replace(copy, look=film.look)
@@ -83,7 +86,7 @@ def make(film: Film, settings: Settings, folder: Path, told: Callable[[float], N
     frames = _scan(film, told)
     if not frames.jumps or film.media.container not in _JUMPING:
         return _plan(film, frames, settings)
-    mended = rewrap(film, folder, settings)
+    mended = rewrap(film, folder, settings, told)
     return replace(_plan(mended, _scan(mended, told), settings), rewrapped=True)
 
 
