@@ -81,6 +81,7 @@ def test_power_cuts_and_short_steps_change_nothing(
     prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"beam_size": 1, "speakers": "off"}
+    monkeypatch.setattr(recognition, "STEP_SECONDS", 1e9)
     undisturbed = _run(prompts, tmp_path / "undisturbed", settings)
     monkeypatch.setattr(recognition, "STEP_SECONDS", 0.0)  # as on a machine so slow that each step holds one clip
     attempts: list[DirectoryJob] = []
@@ -95,7 +96,7 @@ def test_power_cuts_and_short_steps_change_nothing(
         assert cut.artifacts[kind].path.read_bytes() == artifact.path.read_bytes(), kind
     assert cut.results == undisturbed.results
     assert cut.searchable == undisturbed.searchable
-    assert _groups(cut) > _groups(undisturbed)
+    assert _groups(cut) > _groups(undisturbed) == 1
     assert all(len(job.ran) <= 3 for job in attempts[3:])
 
 
