@@ -87,3 +87,23 @@ def test_the_default_track_is_taken_unless_another_is_asked_for(tmp_path: Path) 
         assert container.streams.audio[0].language == "deu"
     asked = render(tmp_path / "two.mkv", tmp_path / "asked", audio_track=0)
     assert changes(asked.artifacts["mp4-480"].path)[:2] == pytest.approx([1, 2], abs=0.002)
+
+
+@pytest.mark.parametrize("name", ["long.mp4", "long.ts"])
+def test_a_seam_cannot_be_heard(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of two seconds instead of twenty minutes, of a tone that any shift or gap would break."""
+    tone = ("-f", "lavfi", "-i", "sine=330:r=48000")
+    path = film(tmp_path / name, seconds=8, size=(160, 90), sound=tone)
+    whole = decoded(render(path, tmp_path / "whole").artifacts["mp4-480"].path)
+    monkeypatch.setattr("worker.pipelines.video.sound.PIECE_FRAMES", 94)
+    job = render(path, tmp_path / "pieces")
+    assert sum(key.startswith("sound") for key in job.ran) == 4
+    pieces = decoded(job.artifacts["mp4-480"].path)
+    assert len(pieces) == len(whole)
+    assert np.abs(pieces - whole).max() < 0.01
+    assert check(job.artifacts["mp4-480"].path).numbers == list(range(240))
+
+
+def decoded(path: Path) -> Any:
+    with closing(av.open(str(path))) as container:
+        return np.concatenate([frame.to_ndarray().mean(axis=0) for frame in container.decode(audio=0)])
