@@ -32,6 +32,9 @@ class Mill:
     def post(self, path: str, body: dict[str, Any] | None = None) -> requests.Response:
         return requests.post(f"{self.cloud.web_url}/api/v1{path}", json=body, timeout=_SECONDS)
 
+    def put(self, path: str, body: dict[str, Any]) -> None:
+        requests.put(f"{self.cloud.web_url}/api/v1{path}", json=body, timeout=_SECONDS).raise_for_status()
+
     def jobs(self, q: str) -> list[dict[str, Any]]:
         """Jobs with ``q`` in their file's name, all of them."""
         found: list[dict[str, Any]] = self.get("/jobs", q=q, limit=200)["jobs"]

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.conftest import FLAGS, PATIENCE_MS, PHONE, chromium
 from tests.browser.drops import drop
 from tests.browser.mill import Mill
-from tests.cloud import running, wait_for
+from tests.cloud import Cloud, running, wait_for
+from tests.finished_media import recording
 from tests.photos import large_photographs, photographs
 
 FOLDER = Path(__file__).parents[2] / "docs" / "img"
@@ -34,6 +35,32 @@ def take(page: Page, name: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=FOLDER / f"{name}.png")
     click.echo(FOLDER / f"{name}.png")
+
+
+def take_recordings(cloud: Cloud, browser: Browser) -> None:
+    """Take pictures of a recording's page, with two of three speakers named, and of a search in what was said."""
+    mill = Mill(cloud)
+    job = recording(cloud, "council-meeting.mp3")
+    for label, name in (("S1", "Ada"), ("S2", "Grace")):
+        mill.put(f"/jobs/{job}/speakers/{label}", {"name": name})
+    sizes: tuple[tuple[ViewportSize, Literal["light", "dark"], int, str], ...] = (
+        (SIZE, "light", 1, "transcript"),
+        (PHONE, "dark", 2, "transcript-phone-dark"),
+    )
+    for viewport, scheme, scale, name in sizes:
+        context = browser.new_context(
+            base_url=cloud.web_url, viewport=viewport, color_scheme=scheme, device_scale_factor=scale
+        )
+        page = context.new_page()
+        page.goto(f"/jobs/{job}#t=17.4")
+        expect(page.locator(".w-heard")).to_have_count(1)
+        page.wait_for_load_state("networkidle")
+        take(page, name)
+        context.close()
+    page = browser.new_page(base_url=cloud.web_url, viewport=SIZE)
+    page.goto("/search?q=crane+or+budget")
+    take(page, "search")
+    page.close()
 
 
 def main() -> None:
@@ -77,6 +104,11 @@ def main() -> None:
             page.goto("/?q=harbour")
             page.wait_for_load_state("load")
             take(page, name)
+        take_recordings(cloud, browser)
+        page = browser.new_page(base_url=cloud.web_url, viewport=SIZE)
+        page.goto("/gallery")
+        page.wait_for_load_state("networkidle")
+        take(page, "gallery")
         browser.close()
 
 

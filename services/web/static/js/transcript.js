@@ -5,6 +5,7 @@ import { clock } from "./player.js";
 
 const UNSURE = 0.45; // confidence below which a word is marked
 const LINGERS = 1; // seconds that a word stays marked after its end, while nothing follows
+const LEFT_ALONE = 5000; // milliseconds after the person has scrolled
 const UNSPACED = /^(ja|km|lo|my|th|yue|zh)$/;
 
 export class Transcript {
@@ -16,6 +17,7 @@ export class Transcript {
   #starts; // of words, rising
   #order; // words by their start: where people speak at once, that is not the order of the page
   #heard = null;
+  #scrolled = -Infinity; // when the person last did
   #follow = h("input", { type: "checkbox", checked: true });
 
   constructor(said, speakers, player) {
@@ -31,6 +33,7 @@ export class Transcript {
     this.#starts = Float64Array.from(this.#order, (index) => this.words[index].start);
     this.element.addEventListener("click", (event) => this.#click(event));
     this.element.addEventListener("keydown", (event) => this.#key(event));
+    for (const type of ["wheel", "touchmove"]) addEventListener(type, () => (this.#scrolled = performance.now()), { passive: true });
     player.addEventListener("moved", () => this.#tick());
   }
 
@@ -123,9 +126,10 @@ export class Transcript {
     if (reveal) this.#keepInView(span);
   }
 
-  /** Scroll only when the word is out of sight, and leave alone who reads elsewhere with the keyboard. */
+  /** Scroll only when the word is out of sight, and leave alone who reads elsewhere. */
   #keepInView(span) {
-    if (this.element.contains(document.activeElement) && this.#player.playing) return;
+    const reads = performance.now() - this.#scrolled < LEFT_ALONE || this.element.querySelector(":focus-visible");
+    if (reads && this.#player.playing) return;
     const { top, bottom } = span.getBoundingClientRect();
     if (top < innerHeight * 0.3 && matchMedia("(max-width: 60rem)").matches || top < 60 || bottom > innerHeight - 40) {
       span.scrollIntoView({ block: "center", behavior: "instant" });
