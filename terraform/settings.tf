@@ -45,7 +45,8 @@ locals {
       SPOTMILL_REPUBLISH_AFTER_SECONDS = tostring(module.queue.republish_after_seconds)
     }
     worker = merge(
-      { SPOTMILL_MODELS = join(",", [for name, place in var.models : "${name}=${place}"]) },
+      # A list of none, as an empty variable may count as one that was left out, which has a default.
+      { SPOTMILL_MODELS = coalesce(join(",", [for name, place in var.models : "${name}=${place}"]), ",") },
       # The key comes as a secret.
       { for setting, value in {
         SPOTMILL_LANGUAGE_MODEL          = try(var.language_model.model, null)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.settings import WorkerSettings
 from tests.terraform.conftest import Planner
 from tests.terraform.deployments import EVERYTHING, SMALLEST
 from tests.terraform.terraform import REPOSITORY, Plan, TerraformError
@@ -120,10 +121,11 @@ def test_buckets_of_models_that_are_read_anyway(plan: Planner) -> None:
     assert [grant["bucket"] for grant in _readers_of_models(wide)] == ["others"]
 
 
-def test_a_mill_without_models(plan: Planner) -> None:
+def test_a_mill_without_models(plan: Planner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who wants images alone says so, and nothing is fetched."""
-    settings = plan("", **SMALLEST, models={}).outputs["settings"]
-    assert settings["worker"]["SPOTMILL_MODELS"] == ""
+    for name, value in plan("", **SMALLEST, models={}).outputs["settings"]["worker"].items():
+        monkeypatch.setenv(name, value)
+    assert WorkerSettings().models == ()
 
 
 def test_no_language_model_unless_chosen(smallest: Plan, everything: Plan) -> None:
