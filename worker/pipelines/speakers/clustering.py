@@ -33,7 +33,7 @@ SPLIT_COSINE = 0.7
 FEWEST_WINDOWS = 3
 
 #: A graph of more nodes takes seconds to decompose: more embeddings are put together to so many first.
-MOST_NODES = 600
+MOST_NODES = 400
 
 #: How many numbers of neighbours are tried; the largest is this share of all.
 _TRIED_NEIGHBOURS = 12
