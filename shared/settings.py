@@ -209,6 +209,9 @@ class WorkerSettings(Settings):
         None, repr=False, description="Key of the service; Vertex AI takes the VM's own credentials. A secret."
     )
     language_model_endpoint: str | None = Field(None, description="Base URL of the service; None is its own.")
+    language_model_region: str | None = Field(
+        None, description="Where Vertex AI is asked (a region, us, eu or global); None is SPOTMILL_REGION."
+    )
     language_model_timeout_seconds: float = Field(
         120, gt=0, le=300, description="Longest time that the service may take for one answer, in seconds."
     )
@@ -242,6 +245,11 @@ class WorkerSettings(Settings):
             raise ValueError(f"SPOTMILL_LANGUAGE_MODEL_ENGINE={engine} needs SPOTMILL_LANGUAGE_MODEL")
         if engine not in ("extractive", "vertex") and not self.language_model_key:
             raise ValueError(f"SPOTMILL_LANGUAGE_MODEL_ENGINE={engine} needs SPOTMILL_LANGUAGE_MODEL_KEY")
+        if (self.language_model_retries + 1) * self.language_model_timeout_seconds > 400:
+            raise ValueError(
+                "(SPOTMILL_LANGUAGE_MODEL_RETRIES + 1) * SPOTMILL_LANGUAGE_MODEL_TIMEOUT_SECONDS must be at most 400: a job "
+                "that stands still for 15 minutes is ended"
+            )
         if 2 * self.language_model_output_tokens > self.language_model_window_tokens:
             raise ValueError(
                 "SPOTMILL_LANGUAGE_MODEL_OUTPUT_TOKENS must be at most half of SPOTMILL_LANGUAGE_MODEL_WINDOW_TOKENS"

@@ -53,10 +53,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Weights on local disk, whole and verified. ``id`` is a hash of them: part of the key of what depends on them."""
+    """Weights on local disk, whole and verified.
+
+    ``id`` is a hash of them: part of the key of what depends on them. ``place`` is where they come from, as people know
+    it: ``large-v3``, ``gs://bucket/models/ours``.
+    """
 
     path: Path
     id: str
+    place: str = ""
 
 
 class ModelError(RetryableError):

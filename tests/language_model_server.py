@@ -1,10 +1,9 @@
-"""A loopback stand-in for the hosted models: OpenAI, Anthropic, Gemini, Vertex AI, and Secret Manager for their keys.
+"""A loopback stand-in for the hosted models: OpenAI, Anthropic, Gemini and Vertex AI.
 
 What it answers is scripted: ``replies`` are taken in order, then ``otherwise`` for all that follow. How each service
 speaks is in ``tests/language_model_wire.py``.
 """
 
-import base64
 import json
 import threading
 from collections import deque
@@ -15,14 +14,12 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import google_crc32c
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.language_model_wire import (
     ANSWERS,
     CHECKS,
-    KEY,
     PROJECT,
     TOKEN,
     Asked,
@@ -32,8 +29,6 @@ from tests.language_model_wire import (
     failure,
     service_of,
 )
-
-SECRET = f"projects/{PROJECT}/secrets/model-key/versions/latest"
 
 
 @dataclass
@@ -47,9 +42,6 @@ class LanguageModelServer:
     asked: list[Asked] = field(default_factory=list)
     requests: int = 0  #: all of them, those with faults as well
     refused: list[str] = field(default_factory=list)  #: what was wrong with requests
-    secret: bytes = KEY.encode()
-    secret_crc32c: int | None = None  #: to tell instead of the right one
-    secret_statuses: deque[int] = field(default_factory=deque)
     over: threading.Event = field(default_factory=threading.Event)
 
     def endpoint(self, service: Service) -> str:
@@ -100,9 +92,6 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *args: object) -> None:
         """Say nothing."""
 
-    def do_GET(self) -> None:
-        self._secret()
-
     def do_POST(self) -> None:
         state = self.server.state
         content = self.rfile.read(int(self.headers["content-length"]))
@@ -151,19 +140,6 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(OSError):
             while not state.over.wait(0.02):
                 self.wfile.write(b" ")
-
-    def _secret(self) -> None:
-        state = self.server.state
-        if state.secret_statuses:
-            self._send(state.secret_statuses.popleft(), {"error": {}})
-        elif self.headers["authorization"] != f"Bearer {TOKEN}":
-            self._send(401, {"error": {}})
-        elif self.path != f"/v1/{SECRET}:access":
-            self._send(404, {"error": {}})
-        else:
-            told = google_crc32c.value(state.secret) if state.secret_crc32c is None else state.secret_crc32c
-            payload = {"data": base64.b64encode(state.secret).decode(), "dataCrc32c": str(told)}
-            self._send(200, {"name": SECRET, "payload": payload})
 
     def _send(self, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -206,7 +206,7 @@ def _language_model(settings: WorkerSettings) -> LanguageModel | None:
             key=None if vertex else settings.language_model_key,
             endpoint=settings.language_model_endpoint,
             project=settings.project if vertex else None,
-            region=settings.region if vertex else None,
+            region=(settings.language_model_region or settings.region) if vertex else None,
             timeout_seconds=settings.language_model_timeout_seconds,
             retries=settings.language_model_retries,
             max_output_tokens=settings.language_model_output_tokens,

@@ -95,7 +95,7 @@ class Answers:
         except ModelMissingError as error:
             self._held.log.warning("model.missing", model=clean(name, 100), error=str(error))
             return Refused(clean(str(error), 1000))
-        return Loaded(str(model.path), model.id)
+        return Loaded(str(model.path), model.id, model.place)
 
     def _answer(self, file: str) -> Told:
         """Ask the hosted model. What comes back is text of a stranger's; only the pipeline looks into it."""

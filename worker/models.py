@@ -90,7 +90,7 @@ class Models:
             path = fetch_from_hub(place, self._directory, check)
         if not path.exists():
             raise ModelMissingError(f"The model {name!r} is to be at {path}, where nothing is.")
-        model = Model(path, digest(path))
+        model = Model(path, digest(path), place)
         log.info("model.ready", model=name, place=place, id=model.id)
         return model
 

@@ -110,7 +110,7 @@ class ChildJob:
         if isinstance(told, Refused):
             raise ModelError(told.error)
         loaded = _expect(Loaded, told)
-        return Model(Path(loaded.path), loaded.id)
+        return Model(Path(loaded.path), loaded.id, loaded.place)
 
     @property
     def language_model(self) -> _HostedModel | None:

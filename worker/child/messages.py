@@ -206,6 +206,7 @@ class Loaded:
 
     path: str
     id: str
+    place: str = ""
     type: Literal["loaded"] = "loaded"
 
 
