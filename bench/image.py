@@ -12,8 +12,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from PIL import Image
+
 from tests.memory_job import MemoryJob
-from tests.photos import large_photographs
+from tests.photos import jpeg_bytes, large_photographs
+from tests.raw_files import write_dng
 from worker.pipelines.image import DEFAULTS, image, warm_up
 from worker.pipelines.images.libvips import load_libvips
 
@@ -29,6 +32,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
             for _ in range(3 if quick else 7)
         ]
         single = _rate(alone, _render_pipeline, paths)
+        raw = {name: _rate(alone, _render_pipeline, [path] * 4) for name, path in _raw_files(Path(folder), paths[0])}
     naive, bare, pipeline = (max(rates) for rates in zip(*rounds, strict=True))
     ratio = median(pipeline / bare for _, bare, pipeline in rounds)
     return [
@@ -37,7 +41,19 @@ def run(quick: bool) -> list[dict[str, Any]]:
         _row(f"pipeline function, {processes} processes", pipeline, "images/s"),
         _row("pipeline function / bare loop", ratio, "ratio", ">= 0.8"),
         _row("pipeline function, 1 process", single, "images/s"),
+        *(_row(f"pipeline function, camera raw {name}, 1 process", rate, "images/s") for name, rate in raw.items()),
     ]
+
+
+def _raw_files(folder: Path, photograph: Path) -> Iterator[tuple[str, Path]]:
+    """Write a photograph as DNGs of its 24 megapixels: one with the preview that cameras add, one without."""
+    with Image.open(photograph) as opened:
+        picture = opened.convert("RGB")
+    preview = jpeg_bytes(picture.resize((1620, 1080)), quality=92)
+    for name, added in (("with preview", (preview, (1620, 1080))), ("from the sensor", None)):
+        path = folder / f"{name}.dng"
+        path.write_bytes(write_dng(picture, preview=added))
+        yield name, path
 
 
 def bare_loop(paths: Sequence[Path], processes: int) -> float:

@@ -71,11 +71,12 @@ def image(job: Job) -> None:
 
     if exif.taken_at is not None:
         facts["taken_at"] = exif.taken_at
+    small = renditions["web-320"].picture
     job.result(
         format=kind.name,
         orientation=exif.orientation,
-        placeholder=blur_placeholder(picture),
-        hashes=perceptual_hashes(renditions["web-320"].picture),
+        placeholder=blur_placeholder(small),
+        hashes=perceptual_hashes(small),
         exif=exif.tags,
         **facts,
     )

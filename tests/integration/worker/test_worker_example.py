@@ -12,8 +12,8 @@ from tests.cloud import wait_for
 from tests.example_package import install
 from tests.photos import photograph
 
-SETTINGS = {"columns": 1, "rows": 1, "tile": 512}
-PICTURES = 60
+SETTINGS = {"columns": 1, "rows": 1, "tile": 256}
+PICTURES = 40
 
 
 def archive() -> bytes:
