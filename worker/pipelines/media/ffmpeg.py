@@ -32,7 +32,14 @@ _POLL_SECONDS = 0.25
 _KEPT_LINES, _MORE_LINES = 20, 2000
 _DISK = ("No space left on device", "Disk quota exceeded")
 #: Lines that tell the uploader nothing, or name paths on the worker.
-_MEANINGLESS = ("file:", "ffmpeg stats", "Error opening", "Conversion failed", "Nothing was written", "not on whitelist")
+_MEANINGLESS = (
+    "file:",
+    "ffmpeg stats",
+    "Error opening",
+    "Conversion failed",
+    "Nothing was written",
+    "not on whitelist",
+)
 _MEMORY = ("Cannot allocate memory", "malloc of size", "out of memory", "Out of memory")
 
 
@@ -65,6 +72,14 @@ def executable() -> str:
     import imageio_ffmpeg  # noqa: PLC0415 - only the jobs that need it should load it
 
     return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+@functools.cache
+def version() -> str:
+    """Return the version of the packaged program, for the keys of steps whose bytes depend on it."""
+    import imageio_ffmpeg  # noqa: PLC0415 - as above
+
+    return str(imageio_ffmpeg.get_ffmpeg_version())
 
 
 class Ffmpeg:

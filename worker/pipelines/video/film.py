@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from spotmill import Job, PermanentError
+from worker.pipelines.media import ffmpeg
 from worker.pipelines.video import encoders, hls, planning, sound
 from worker.pipelines.video.captions import transcribe_film
 from worker.pipelines.video.chunks import DAMAGED, Encoding
@@ -73,7 +74,9 @@ def _sound(job: Job, film: Film, plan: Plan, settings: Settings, notes: list[str
             job.progress(_between(_SOUND, _CHUNKS, (number + done) / len(pieces)), "Encoding the sound")
 
         try:
-            file = job.step(f"sound-{piece.number}", sound.encode, recording, piece, job.scratch, told)
+            file = job.step(
+                f"sound-{piece.number}-{ffmpeg.version()}", sound.encode, recording, piece, job.scratch, told
+            )
         except PermanentError as error:
             notes.append(f"The video is without sound. {error}")
             return None
@@ -89,7 +92,8 @@ def _encode(job: Job, film: Film, plan: Plan, settings: Settings, made: list[Out
 
     encoding = Encoding(film.path, film.video.index, plan, film.look, settings, made, job.scratch, told)
     with encoding:
-        return [job.step(f"chunk-{chunk.number}-{plan.encoder}", encoding.encode, chunk) for chunk in plan.chunks]
+        made_by = f"{plan.encoder}-{ffmpeg.version()}"
+        return [job.step(f"chunk-{chunk.number}-{made_by}", encoding.encode, chunk) for chunk in plan.chunks]
 
 
 def _publish(job: Job, joined: list[Joined], plan: Plan) -> None:
