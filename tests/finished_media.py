@@ -144,7 +144,7 @@ def film(
 
 
 def _found(transcript: Transcript) -> dict[str, Any]:
-    return {"duration_seconds": transcript.duration, "language": transcript.language, "speakers": 3}
+    return {"duration": transcript.duration, "language": transcript.language, "speakers": 3}
 
 
 def spoken(transcript: Transcript) -> list[File]:

@@ -157,7 +157,7 @@ def _written(backends: Backends, found: Found, form: Form) -> bytes:
         case "txt":
             return txt(transcript, names).encode()
         case "docx":
-            return docx(transcript, names, found.filename)
+            return docx(transcript, names, found.stem)
 
 
 def rename(connection: Connection, job_id: uuid.UUID, label: str, name: str) -> list[NamedSpeaker]:

@@ -20,6 +20,11 @@ export function addressedSecond() {
   return match ? Number(match[1]) : null;
 }
 
+/** What people call the size of a film: 720 for `mp4-720`, lying or standing. */
+function sizeOf({ kind, metadata }) {
+  return Number(/-(\d+)$/.exec(kind)?.[1] ?? metadata.height ?? 0);
+}
+
 export class Player extends EventTarget {
   media = null; // the audio or video element; null if there is nothing that a browser plays
   element;
@@ -35,7 +40,7 @@ export class Player extends EventTarget {
     super();
     this.#job = job;
     const films = job.artifacts.filter(({ kind, content_type: type }) => /^video\//.test(type) && !/av1/.test(kind));
-    this.#renditions = films.sort((a, b) => (b.metadata.height ?? 0) - (a.metadata.height ?? 0));
+    this.#renditions = films.sort((a, b) => sizeOf(b) - sizeOf(a));
     const sound = job.artifacts.find(({ content_type: type }) => /^audio\//.test(type));
     if (films.length) this.media = this.#film();
     else if (sound) this.media = h("audio", { class: "player", controls: true, preload: "metadata", src: artifactUrl(sound.id) });
@@ -53,7 +58,7 @@ export class Player extends EventTarget {
 
   get duration() {
     const known = this.media?.duration;
-    return Number.isFinite(known) && known > 0 ? known : (this.#job.result?.duration_seconds ?? this.#job.result?.seconds ?? 0);
+    return Number.isFinite(known) && known > 0 ? known : (this.#job.result?.duration ?? this.#job.result?.seconds ?? 0);
   }
 
   get playing() {
@@ -115,7 +120,7 @@ export class Player extends EventTarget {
   #fitting() {
     const saving = navigator.connection?.saveData;
     const wanted = saving ? 0 : Math.min(innerWidth, 800) * 0.5625 * Math.min(devicePixelRatio, 2);
-    return this.#renditions.findLast(({ metadata }) => (metadata.height ?? 0) >= wanted) ?? this.#renditions[saving ? this.#renditions.length - 1 : 0];
+    return this.#renditions.findLast((film) => sizeOf(film) >= wanted) ?? this.#renditions[saving ? this.#renditions.length - 1 : 0];
   }
 
   #controls() {
@@ -126,7 +131,7 @@ export class Player extends EventTarget {
   }
 
   #choice() {
-    const choice = h("select", {}, this.#renditions.map(({ id, kind, metadata }) => h("option", { value: id, text: metadata.height ? `${metadata.height}p` : kind })));
+    const choice = h("select", {}, this.#renditions.map((film) => h("option", { value: film.id, text: sizeOf(film) ? `${sizeOf(film)}p` : film.kind })));
     choice.value = this.#fitting().id;
     choice.addEventListener("change", () => {
       const { currentTime, playbackRate } = this.media;

@@ -9,7 +9,9 @@ const KNOWN = [
   ["size", "Dimensions"],
   ["format", "Format"],
   ["taken_at", "Taken"],
+  ["duration", "Duration"],
   ["duration_seconds", "Duration"],
+  ["seconds", "Duration"],
   ["colour_profile", "Colour profile"],
   ["orientation", "Orientation"],
   ["has_alpha", "Transparent"],
@@ -70,7 +72,7 @@ function worded(key, value) {
   if (value === null || value === undefined) return "";
   if (key === "orientation") return ORIENTATIONS[value] ?? String(value);
   if (key === "format") return String(value).toUpperCase();
-  if (key === "duration_seconds") return duration(value);
+  if (["duration", "duration_seconds", "seconds"].includes(key)) return duration(value);
   if (key === "frames") return value > 1 ? `${value}, the first is shown` : "";
   if (key === "taken_at") return String(value).replace("T", " ");
   if (typeof value === "boolean") return value ? "yes" : "no";

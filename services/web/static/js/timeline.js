@@ -8,7 +8,7 @@ const HEIGHT = 56;
 const LANE = 6; // of the speakers' colours, in pixels
 const STEP = 5; // seconds that an arrow key moves
 const LEAP = 30;
-const MOST_POINTS = 1_000_000; // of a drawing that is worth reading
+const MOST_POINTS = 4_000_000; // of a drawing that is worth reading
 
 export class Timeline {
   element;
@@ -143,11 +143,15 @@ export class Timeline {
 /** Loudness from 0 to 1: https://github.com/bbc/audiowaveform/blob/master/doc/DataFormat.md */
 function peaksOf({ data, bits = 8, channels = 1 }) {
   if (!Array.isArray(data) || data.length > MOST_POINTS) return [];
-  const full = 2 ** (bits - 1);
-  const pair = 2 * channels;
-  const peaks = Array.from({ length: Math.floor(data.length / pair) }, (_, n) => Math.max(...data.slice(n * pair, (n + 1) * pair).map((value) => Math.abs(value) / full)));
-  const loudest = Math.max(0.05, ...peaks.length < 100_000 ? peaks : [1]);
-  return peaks.map((peak) => Math.min(1, peak / loudest));
+  const each = 2 * channels;
+  const peaks = new Float32Array(Math.ceil(data.length / each));
+  let loudest = 2 ** (bits - 1) / 20; // what is quieter throughout stays small
+  data.forEach((value, n) => {
+    const place = Math.floor(n / each);
+    peaks[place] = Math.max(peaks[place], Math.abs(value));
+    loudest = Math.max(loudest, peaks[place]);
+  });
+  return peaks.map((peak) => peak / loudest);
 }
 
 /** Which part of the sheet shows which seconds: WebVTT with media fragments (https://www.w3.org/TR/media-frags/#naming-space). */
