@@ -12,7 +12,7 @@ from worker.pipelines.media.pcm import RATE, Pcm, Span
 from worker.pipelines.speech import recognition
 from worker.pipelines.speech.clips import Clip
 from worker.pipelines.speech.recognition import CPU_BATCH, GPU_BATCH, STEP_SECONDS, batch_size, recognise
-from worker.pipelines.speech.whisper import Heard, HeardWord, Recipe, Whisper
+from worker.pipelines.speech.whisper import Heard, HeardWord, Recipe, Whisper, likeliest
 
 
 class _Slow:
@@ -79,3 +79,10 @@ def test_a_step_goes_on_for_whole_batches_only() -> None:
     assert batch_size(0.5, 3.9, fixed=False, begun=True) == 0
     assert batch_size(3.0, 10.0, fixed=False, begun=False) == 3
     assert batch_size(99.0, 10.0, fixed=False, begun=False) == 1
+
+
+def test_the_language_is_that_of_the_whole_recording() -> None:
+    """A minute of music at the start does not decide it."""
+    music, speech = {"la": 0.6, "de": 0.3, "en": 0.1}, {"de": 0.9, "en": 0.1}
+    assert likeliest([music, speech, speech]) == ("de", 0.7)
+    assert likeliest([{"en": 0.5, "de": 0.5}]) == ("de", 0.5)

@@ -29,7 +29,7 @@ from worker.pipelines.speech.recognition import recognise
 from worker.pipelines.speech.settings import SpeechSettings
 from worker.pipelines.speech.sound import decoded_sound
 from worker.pipelines.speech.voice import PIECE_FRAMES, VoicePiece, frame_count, spans, voice_model, voice_piece
-from worker.pipelines.speech.whisper import Heard, Recipe, load, threads
+from worker.pipelines.speech.whisper import Heard, Recipe, likeliest, load, threads
 
 #: The language of a recording in which nobody speaks (ISO 639-2: undetermined).
 NO_LANGUAGE = "und"
@@ -79,14 +79,13 @@ def written(pcm: Pcm, settings: SpeechSettings, part: Stretch) -> Transcript:
     Raises:
         PermanentError: the model cannot do what the settings ask for.
     """
-    job = part.job
     probabilities = _probabilities(pcm, settings, part.part(0.0, 0.02))
     clips = plan(spans(probabilities, pcm.samples))
     heard: list[Heard] = []
     language = _Language(settings.language or NO_LANGUAGE)
     if clips:
-        model = job.model(settings.model)
-        language = _language(job, model, pcm, clips, settings)
+        model = part.job.model(settings.model)
+        language = _language(model, pcm, clips, settings, part.part(0.02, 0.8))
         recipe = Recipe(language.name, settings.task, settings.vocabulary, settings.beam_size)
         heard = _heard(model, pcm, clips, recipe, part.part(0.02, 0.8))
     words = merge.words(clips, heard)
@@ -120,14 +119,13 @@ def _voice(pcm: Pcm, first: int, before: VoicePiece | None) -> bytes:
     return voice_piece(pcm, first, before).to_bytes()
 
 
-def _language(job: Job, model: Model, pcm: Pcm, clips: Sequence[Clip], settings: SpeechSettings) -> _Language:
+def _language(model: Model, pcm: Pcm, clips: Sequence[Clip], settings: SpeechSettings, part: Stretch) -> _Language:
     """Take the language that was given, or find it out.
 
     Raises:
         PermanentError: the model cannot do what the settings ask for.
     """
-    chosen = spread(clips, _LANGUAGE_CLIPS)
-    known, name, probability = job.step(f"language by {model.id}, {_digest(chosen)}", _detect, model, pcm, chosen)
+    known = part.job.step(f"languages of {model.id}", _known, model)
     if settings.language is not None and settings.language not in known:
         only = (
             "English only" if len(known) == 1 else f"{len(known)} languages, and {settings.language!r} is none of them"
@@ -135,14 +133,21 @@ def _language(job: Job, model: Model, pcm: Pcm, clips: Sequence[Clip], settings:
         raise PermanentError(f"The model {settings.model!r} knows {only}.")
     if settings.task == "translate" and len(known) == 1:
         raise PermanentError(f"The model {settings.model!r} knows English only, so it cannot translate.")
-    return _Language(name, probability) if settings.language is None else _Language(settings.language)
+    if settings.language is not None or len(known) == 1:
+        return _Language(settings.language or known[0])
+    likely = []
+    for clip in spread(clips, _LANGUAGE_CLIPS):
+        part.tell(0.0, "finding the language")
+        likely.append(part.job.step(f"language by {model.id}, {_digest([clip])}", _likely, model, pcm, clip))
+    return _Language(*likeliest(likely))
 
 
-def _detect(model: Model, pcm: Pcm, chosen: Sequence[Clip]) -> tuple[tuple[str, ...], str, float | None]:
-    whisper = load(model.path, model.id)
-    if len(whisper.languages) == 1:
-        return whisper.languages, whisper.languages[0], None
-    return whisper.languages, *whisper.language([clip.sound(pcm) for clip in chosen])
+def _known(model: Model) -> tuple[str, ...]:
+    return load(model.path, model.id).languages
+
+
+def _likely(model: Model, pcm: Pcm, clip: Clip) -> dict[str, float]:
+    return load(model.path, model.id).language(clip.sound(pcm))
 
 
 def _heard(model: Model, pcm: Pcm, clips: Sequence[Clip], recipe: Recipe, part: Stretch) -> list[Heard]:

@@ -7,7 +7,7 @@ shows. A GPU adds up in another order for another size of batch, so there the ba
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -98,14 +98,9 @@ class Whisper:
         """The languages it knows (ISO 639-1, and ``haw``, ``yue``)."""
         return tuple(self.model.supported_languages)
 
-    def language(self, clips: Sequence[NDArray[np.float32]]) -> tuple[str, float]:
-        """Tell the language of some clips, and how likely it is: the best one on average of all of them."""
-        likely: dict[str, float] = {}
-        for clip in clips:
-            for name, probability in self.model.detect_language(audio=clip)[2]:
-                likely[name] = likely.get(name, 0.0) + float(probability) / len(clips)
-        best = max(sorted(likely), key=likely.__getitem__)
-        return best, round(likely[best], 4)
+    def language(self, clip: NDArray[np.float32]) -> dict[str, float]:
+        """Say how likely each language is to be the one of a clip."""
+        return {name: round(float(likely), 6) for name, likely in self.model.detect_language(audio=clip)[2]}
 
     def hear(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe) -> list[Heard]:
         """Recognise clips of at most 30 s as one batch; times count from the beginning of each clip."""
@@ -160,6 +155,13 @@ class Whisper:
 def load(path: Path, identity: str) -> Whisper:  # noqa: ARG001 - other weights may come to lie at the same place
     """Return the model at ``path``, whose weights hash to ``identity``; the last one stays loaded."""
     return Whisper(path)
+
+
+def likeliest(clips: Sequence[Mapping[str, float]]) -> tuple[str, float]:
+    """Return the language that is the likeliest on average of all clips, and how likely it is."""
+    average = {name: sum(clip.get(name, 0.0) for clip in clips) / len(clips) for clip in clips for name in clip}
+    best = max(sorted(average), key=average.__getitem__)
+    return best, round(average[best], 4)
 
 
 def _words(segment: Any, offset: float) -> list[HeardWord]:
