@@ -57,6 +57,8 @@ def run(quick: bool) -> list[dict[str, Any]]:
         for manner, how in _MANNERS.items():
             if not (quick and manner):
                 rows.append(_mix_row(f"{name} speakers{manner}", readers, 60 + 60 * len(readers), how, _TARGET))
+    if not quick:
+        rows.append(_mix_row("4 speakers, ten minutes", _MEASURED["4"], 600, Manner(), _TARGET))
     three = _MEASURED["3"]
     rows.append(_mix_row("3 speakers, interrupting", three, 240, _INTERRUPTING))
     for name, readers in {} if quick else _DEVELOPMENT.items():

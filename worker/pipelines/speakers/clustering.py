@@ -42,11 +42,14 @@ _MOST_NEIGHBOURS = 0.3
 
 def cluster(embeddings: Floats, speakers: int | None = None) -> Labels:
     """Give each embedding (of length 1) the number of its voice; ``speakers`` is how many there are, if known."""
-    if len(embeddings) > MOST_NODES:
-        nearest = kmeans(embeddings, MOST_NODES, rounds=10)
-        nodes = means(embeddings, nearest)
-        return _cluster(nodes, np.bincount(nearest), speakers)[nearest]
-    return _cluster(embeddings, np.ones(len(embeddings), np.int64), speakers)
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415 - only here
+
+    # One thread: sums are then added in the same order on every machine, and small matrices are not slower.
+    with threadpool_limits(limits=1, user_api="blas"):
+        if len(embeddings) > MOST_NODES:
+            nearest = kmeans(embeddings, MOST_NODES, rounds=10)
+            return _cluster(means(embeddings, nearest), np.bincount(nearest), speakers)[nearest]
+        return _cluster(embeddings, np.ones(len(embeddings), np.int64), speakers)
 
 
 def means(embeddings: Floats, labels: Labels) -> Floats:
