@@ -21,6 +21,22 @@ _EXTRA = {
     ".heif": "image/heif",
     ".webp": "image/webp",
     ".opus": "audio/opus",
+    ".m4a": "audio/mp4",
+    ".mka": "audio/x-matroska",
+    ".flac": "audio/flac",
+    ".mkv": "video/x-matroska",
+    ".mts": "video/mp2t",
+    ".m2ts": "video/mp2t",
+    ".mxf": "application/mxf",
+    ".caf": "audio/x-caf",
+    ".ts": "video/mp2t",
+    ".vob": "video/mpeg",
+    ".ogv": "video/ogg",
+    # Cameras' raw files, as IANA or their makers name them; the pipeline goes by what is in them.
+    **{
+        f".{ending}": f"image/x-{ending}"
+        for ending in ("arw", "cr2", "cr3", "dng", "nef", "orf", "pef", "raf", "rw2", "srw")
+    },
 }
 
 

@@ -14,6 +14,9 @@ OFFERS = [Offer("image", ("image/*",)), Offer("speech", ("audio/*", "video/mp4")
         ("Image/JPEG; charset=x", "a", "image/jpeg"),
         ("application/octet-stream", "a.HEIC", "image/heic"),
         ("", "a.mp4", "video/mp4"),
+        ("", "IMG_1.DNG", "image/x-dng"),
+        ("application/octet-stream", "00001.MTS", "video/mp2t"),
+        ("", "talk.m4a", "audio/mp4"),
         ("", "noending", "application/octet-stream"),
     ],
 )
