@@ -52,6 +52,7 @@ locals {
         SPOTMILL_LANGUAGE_MODEL          = try(var.language_model.model, null)
         SPOTMILL_LANGUAGE_MODEL_ENDPOINT = try(var.language_model.endpoint, null)
         SPOTMILL_LANGUAGE_MODEL_ENGINE   = try(var.language_model.engine, null)
+        SPOTMILL_LANGUAGE_MODEL_REGION   = try(var.language_model.region, null)
       } : setting => value if value != null },
     )
   }
@@ -79,6 +80,6 @@ locals {
     keys(local.database_settings.web),
     ["SPOTMILL_IAP_AUDIENCE", "SPOTMILL_PREEMPTION_NOTICE_SECONDS", "SPOTMILL_SIGNER_EMAIL", "SPOTMILL_WEB_URL"],
     # Past language_model nothing would be enabled, granted or asked for, and a key would lie open.
-    [for part in ["", "_ENDPOINT", "_ENGINE", "_KEY"] : "SPOTMILL_LANGUAGE_MODEL${part}"],
+    [for part in ["", "_ENDPOINT", "_ENGINE", "_KEY", "_REGION"] : "SPOTMILL_LANGUAGE_MODEL${part}"],
   ])))
 }

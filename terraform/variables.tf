@@ -151,12 +151,14 @@ variable "language_model" {
   description = <<-END
     Hosted model (as its service names it) that analyses transcripts, whose text is sent there; null sends none. engine is gemini, vertex (Google's),
     openai or anthropic. All but vertex want a key among `secrets`: SPOTMILL_LANGUAGE_MODEL_KEY. endpoint is another server that
-    speaks as the engine does; one with a private address is in reach without external_ai.
+    speaks as the engine does; one with a private address is in reach without external_ai. region is where Vertex AI is asked: a
+    region, us, eu or global; null is the mill's.
   END
   type = object({
     engine   = string
     model    = string
     endpoint = optional(string)
+    region   = optional(string)
   })
   nullable = true
   default  = null
@@ -164,6 +166,13 @@ variable "language_model" {
   validation {
     condition     = var.language_model == null || contains(["gemini", "vertex", "openai", "anthropic"], try(var.language_model.engine, ""))
     error_message = "language_model.engine is gemini, vertex, openai or anthropic; without any, leave language_model out."
+  }
+
+  validation {
+    condition = try(var.language_model.region, null) == null || (
+      try(var.language_model.engine, "") == "vertex" && can(regex("^(global|us|eu|[a-z]+-[a-z]+\\d+)$", var.language_model.region))
+    )
+    error_message = "language_model.region is where Vertex AI is asked: a region such as europe-west4, us, eu or global; no other engine has one."
   }
 
   validation {

@@ -65,6 +65,7 @@ EVERYTHING: dict[str, Any] = {
         "engine": "vertex",
         "model": "gemini-4-flash",
         "endpoint": "https://europe-west1-aiplatform.googleapis.com",
+        "region": "eu",
     },
     "max_instances": {"web": 5, "dispatcher": 5},
     "model_memory": "16Gi",

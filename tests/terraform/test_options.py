@@ -142,6 +142,7 @@ def test_no_language_model_unless_chosen(smallest: Plan, everything: Plan) -> No
         "LANGUAGE_MODEL": "gemini-4-flash",
         "LANGUAGE_MODEL_ENDPOINT": "https://europe-west1-aiplatform.googleapis.com",
         "LANGUAGE_MODEL_ENGINE": "vertex",
+        "LANGUAGE_MODEL_REGION": "eu",
     }
     assert not [name for name in everything.outputs["settings"]["web"] if "LANGUAGE" in name]
 
@@ -260,6 +261,11 @@ def test_wrong_values(wrong: dict[str, tuple[Any, str]], plan: Planner) -> None:
             id="endpoint-outside",
         ),
         pytest.param({"language_model": {"engine": "gemini", "model": "m"}}, "wants a key", id="no-key"),
+        pytest.param(
+            {"language_model": {"engine": "gemini", "model": "m", "region": "eu"}, "secrets": _KEY},
+            "no other engine has one",
+            id="region",
+        ),
         pytest.param(
             {"language_model": {"engine": "vertex", "model": "m"}, "secrets": _KEY}, "no key", id="key-for-vertex"
         ),
