@@ -36,7 +36,7 @@ class Segment(_Part):
 
 
 class SpeakerStatistics(_Part):
-    """How one speaker took part; docs/pipelines/speech.md defines each figure."""
+    """How one speaker took part; docs/pipelines/speakers.md defines each figure."""
 
     speaker: str
     talk_seconds: float

@@ -42,7 +42,7 @@ _MOST_NEIGHBOURS = 0.3
 
 def cluster(embeddings: Floats, speakers: int | None = None) -> Labels:
     """Give each embedding (of length 1) the number of its voice; ``speakers`` is how many there are, if known."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # noqa: PLC0415 - only here
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - only here
 
     # One thread: sums are then added in the same order on every machine, and small matrices are not slower.
     with threadpool_limits(limits=1, user_api="blas"):
