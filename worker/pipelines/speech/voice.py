@@ -90,12 +90,13 @@ def voice_piece(pcm: Pcm, first: int, before: VoicePiece | None) -> VoicePiece:
     state = before.state if before is not None else np.zeros((2, _STATE), np.float32)
     h, c = (part.reshape(1, 1, _STATE) for part in state)
     end = min(frame_count(pcm), first + PIECE_FRAMES)
-    judged = [np.empty(0, np.float32)]
+    # One array for all: small ones kept from call to call would keep the allocator from giving memory back.
+    judged = np.empty(max(0, end - first), np.float32)
     for start in range(first, end, _BATCH):
         frames = _frames(pcm, start, min(_BATCH, end - start))
         output, h, c = session.run(None, {"input": frames, "h": h, "c": c})
-        judged.append(output)
-    return VoicePiece(np.concatenate(judged), np.stack([h.reshape(_STATE), c.reshape(_STATE)]))
+        judged[start - first : start - first + len(output)] = output
+    return VoicePiece(judged, np.stack([h.reshape(_STATE), c.reshape(_STATE)]))
 
 
 def voice_probabilities(pcm: Pcm) -> NDArray[np.float32]:
