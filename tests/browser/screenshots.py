@@ -44,8 +44,8 @@ def take_recordings(cloud: Cloud, browser: Browser) -> None:
     for label, name in (("S1", "Ada"), ("S2", "Grace")):
         mill.put(f"/jobs/{job}/speakers/{label}", {"name": name})
     sizes: tuple[tuple[ViewportSize, Literal["light", "dark"], int, str], ...] = (
-        (SIZE, "light", 1, "transcript"),
-        (PHONE, "dark", 2, "transcript-phone-dark"),
+        (SIZE, "light", 1, "recording"),
+        (PHONE, "dark", 2, "recording-phone-dark"),
     )
     for viewport, scheme, scale, name in sizes:
         context = browser.new_context(
