@@ -95,7 +95,7 @@ def test_a_seam_cannot_be_heard(name: str, tmp_path: Path, monkeypatch: pytest.M
     tone = ("-f", "lavfi", "-i", "sine=330:r=48000")
     path = film(tmp_path / name, seconds=8, size=(160, 90), sound=tone)
     whole = decoded(render(path, tmp_path / "whole").artifacts["mp4-480"].path)
-    monkeypatch.setattr("worker.pipelines.video.sound.PIECE_FRAMES", 94)
+    monkeypatch.setattr("worker.pipelines.media.aac.PIECE_FRAMES", 94)
     job = render(path, tmp_path / "pieces")
     assert sum(key.startswith("sound") for key in job.ran) == 4
     pieces = decoded(job.artifacts["mp4-480"].path)

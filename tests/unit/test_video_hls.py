@@ -4,9 +4,9 @@ from fractions import Fraction
 
 import pytest
 
+from worker.pipelines.media.movie import Range
 from worker.pipelines.video.codecs import codec_string
 from worker.pipelines.video.hls import Fragment, Variant, media_playlist, multivariant_playlist
-from worker.pipelines.video.movie import Range
 
 NTSC = Fraction(30000, 1001)
 

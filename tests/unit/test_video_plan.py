@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.pipelines.video import sound
+from worker.pipelines.media import aac
 from worker.pipelines.video.plan import Chunk, Plan, chunk_seconds, cut, seeks
 from worker.pipelines.video.sizes import Size
 
@@ -53,7 +53,7 @@ def test_a_plan_survives_being_stored() -> None:
 
 @given(st.integers(1, 10**10))
 def test_each_coded_frame_of_sound_is_in_one_piece(samples: int) -> None:
-    pieces = sound.pieces(samples)
+    pieces = aac.pieces(samples)
     assert pieces[0].first == 0
     assert pieces[-1].end is None
     assert all(before.end == after.first for before, after in pairwise(pieces))

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from spotmill import Job, PermanentError
-from worker.pipelines.media import ffmpeg
-from worker.pipelines.video import encoders, hls, planning, sound
+from worker.pipelines.media import aac, ffmpeg
+from worker.pipelines.video import encoders, hls, planning
 from worker.pipelines.video.captions import transcribe_film
 from worker.pipelines.video.chunks import DAMAGED, Encoding
 from worker.pipelines.video.encoders import Output
@@ -65,18 +65,16 @@ def _plan(job: Job, film: Film, settings: Settings) -> Plan:
 def _sound(job: Job, film: Film, plan: Plan, settings: Settings, notes: list[str]) -> Sound | None:
     if film.audio is None or plan.samples == 0:
         return None
-    recording = sound.Recording(film.path, film.audio, plan, settings.audio_kbps)
-    pieces = sound.pieces(plan.samples)
-    files: list[tuple[sound.Piece, Path]] = []
+    recording = aac.Recording(film.path, film.audio, plan.start, plan.samples, settings.audio_kbps)
+    pieces = aac.pieces(plan.samples)
+    files: list[tuple[aac.Piece, Path]] = []
     for piece in pieces:
 
         def told(done: float, number: int = piece.number) -> None:
             job.progress(_between(_SOUND, _CHUNKS, (number + done) / len(pieces)), "Encoding the sound")
 
         try:
-            file = job.step(
-                f"sound-{piece.number}-{ffmpeg.version()}", sound.encode, recording, piece, job.scratch, told
-            )
+            file = job.step(f"sound-{piece.number}-{ffmpeg.version()}", aac.encode, recording, piece, job.scratch, told)
         except PermanentError as error:
             notes.append(f"The video is without sound. {error}")
             return None
@@ -181,7 +179,7 @@ def _notes(film: Film, plan: Plan) -> list[str]:
     notes = []
     if plan.rewrapped:
         notes.append("The timestamps of the video jump; its parts are shown one after the other.")
-    claimed, found = film.media.duration, max(plan.seconds, plan.samples / sound.RATE)
+    claimed, found = film.media.duration, max(plan.seconds, plan.samples / aac.RATE)
     if claimed is not None and claimed - found > max(2.0, 0.02 * claimed):
         notes.append(f"The file claims {claimed:.0f} seconds, but ends after {found:.0f}; it may have been cut off.")
     if film.video.dolby_vision and not is_hdr(film.look):

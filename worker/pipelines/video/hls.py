@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from worker.pipelines.video.movie import Range
+from worker.pipelines.media.movie import Range
 
 #: Seconds of a segment at least; Apple's authoring guide wants about six (HLS authoring specification, 7.5).
 SEGMENT_SECONDS = Fraction(6)

@@ -7,13 +7,13 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-from worker.pipelines.video import sound
-from worker.pipelines.video.boxes import sample_descriptions
+from worker.pipelines.media import aac
+from worker.pipelines.media.boxes import sample_descriptions
+from worker.pipelines.media.movie import Movie, Sample, Track
 from worker.pipelines.video.codecs import AAC, codec_string
 from worker.pipelines.video.encoders import Output
 from worker.pipelines.video.filters import even_rate
 from worker.pipelines.video.hls import Fragment, Variant
-from worker.pipelines.video.movie import Movie, Sample, Track
 from worker.pipelines.video.parts import Part, read
 from worker.pipelines.video.plan import Chunk, Plan
 
@@ -34,7 +34,7 @@ class Joined:
 class Sound:
     """The pieces of the sound, in order, and its language (ISO 639-2)."""
 
-    pieces: list[tuple[sound.Piece, Path]]
+    pieces: list[tuple[aac.Piece, Path]]
     language: str | None
 
 
@@ -70,14 +70,14 @@ class _Joining:
     def __init__(self, plan: Plan, outputs: Sequence[Output], made: Made, folder: Path, stack: ExitStack) -> None:
         self._plan, self._outputs = plan, outputs
         heard = made.sound
-        self._coded: Iterator[Sample] = sound.samples(heard.pieces) if heard else iter(())
+        self._coded: Iterator[Sample] = aac.coded(heard.pieces) if heard else iter(())
         self._heard = heard is not None
         self._taken = 0
         self._settings: list[bytes] = []
         self._fragments: list[list[Fragment]] = [[] for _ in outputs]
         self._paths = [folder / f"{output.kind}.mp4" for output in outputs]
         tracks = _sound_tracks(plan, heard)
-        coded = plan.samples // sound.FRAME + 8 if heard else 0
+        coded = plan.samples // aac.FRAME + 8 if heard else 0
         most = sum(-(-chunk.frames // plan.gop) for chunk in plan.chunks) + coded // _TAIL + 2
         self._movies = [
             stack.enter_context(Movie(path, [track, *tracks], most_samples=plan.frames + coded, most_fragments=most))
@@ -93,7 +93,7 @@ class _Joining:
             raise ValueError(f"chunk {chunk.number} was encoded in another way than the first one")
         for start in range(0, chunk.frames, plan.gop):
             end = min(chunk.frames, start + plan.gop)
-            until = int((chunk.first + end) / plan.rate * sound.RATE / sound.FRAME) + 1
+            until = int((chunk.first + end) / plan.rate * aac.RATE / aac.FRAME) + 1
             playing = list(islice(self._coded, until - self._taken))
             self._taken += len(playing)
             self._append(part, start, end, playing)
@@ -101,7 +101,7 @@ class _Joining:
     def finish(self) -> list[Joined]:
         """Append the sound that goes on after the last picture, and write the indexes."""
         while playing := list(islice(self._coded, _TAIL)):
-            seconds = Fraction(len(playing) * sound.FRAME, sound.RATE)
+            seconds = Fraction(len(playing) * aac.FRAME, aac.RATE)
             for movie, fragments in zip(self._movies, self._fragments, strict=True):
                 fragments.append(Fragment(movie.fragment([[], playing]), seconds))
         for movie in self._movies:
@@ -140,11 +140,11 @@ def _sound_tracks(plan: Plan, heard: Sound | None) -> list[Track]:
     (description,) = sample_descriptions(heard.pieces[0][1])
     return [
         Track(
-            sound.RATE,
-            sound.FRAME,
+            aac.RATE,
+            aac.FRAME,
             description,
             language=heard.language,
-            priming=sound.PRIMING,
+            priming=aac.PRIMING,
             length=plan.samples,
         )
     ]

@@ -4,9 +4,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.pipelines.media.movie import Sample
 from worker.pipelines.media.probe import open_media
 from worker.pipelines.video.filters import even_rate
-from worker.pipelines.video.movie import Sample
 from worker.pipelines.video.plan import Chunk, Plan
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from spotmill import PermanentError
 from worker.pipelines.media import ffmpeg
+from worker.pipelines.media.aac import RATE
 from worker.pipelines.media.probe import AudioStream, Media, VideoStream, probe
 from worker.pipelines.video import encoders, plan, rates, sizes
 from worker.pipelines.video.filters import is_hdr
@@ -17,7 +18,6 @@ from worker.pipelines.video.look import Look, look
 from worker.pipelines.video.plan import Chunk, Plan
 from worker.pipelines.video.scan import Frames, scan
 from worker.pipelines.video.settings import Settings
-from worker.pipelines.video.sound import RATE
 
 #: Containers in which ffmpeg finds a keyframe by an index.
 _INDEXED = ("mov", "matroska", "webm", "avi", "mxf", "nut")

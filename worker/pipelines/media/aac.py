@@ -1,4 +1,4 @@
-"""Encoding the sound once for all renditions, in pieces of twenty minutes that join without a seam.
+"""Encoding sound as AAC in pieces of twenty minutes that join without a seam.
 
 A coded frame of AAC hangs on the samples before it. So each piece but the first is begun a little early, and the frames
 of that run-up are thrown away; what is kept was coded as if there had been no seam.
@@ -11,9 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from worker.pipelines.media import ffmpeg
+from worker.pipelines.media.movie import Sample
 from worker.pipelines.media.probe import AudioStream, open_media
-from worker.pipelines.video.movie import Sample
-from worker.pipelines.video.plan import Plan
 
 RATE = 48_000
 #: Samples of a coded frame, and of the silence that the encoder puts first.
@@ -53,11 +52,12 @@ def pieces(samples: int) -> list[Piece]:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The sound of a film: which stream, and how it is to be coded."""
+    """What is to be coded: ``samples`` of a stream, from second ``start`` of its file's clock."""
 
     path: Path
     stream: AudioStream
-    plan: Plan
+    start: float
+    samples: int
     kbps: int
 
 
@@ -67,14 +67,14 @@ def encode(recording: Recording, piece: Piece, folder: Path, told: Callable[[flo
     Raises:
         PermanentError: it cannot be decoded.
     """
-    plan, stream = recording.plan, recording.stream
+    stream, start, samples = recording.stream, recording.start, recording.samples
     begin = (piece.first - piece.run_up) * FRAME
-    end = plan.samples if piece.end is None else min(plan.samples, (piece.end + _BEYOND) * FRAME)
-    at = plan.start + begin / RATE - _MARGIN_SECONDS
+    end = samples if piece.end is None else min(samples, (piece.end + _BEYOND) * FRAME)
+    at = start + begin / RATE - _MARGIN_SECONDS
     seeking = ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{at:.6f}"] if piece.number else []
     layout = "mono" if stream.channels == 1 else "stereo"
     steps = (
-        f"asetpts='round(PTS-({plan.start!r})/TB)'",
+        f"asetpts='round(PTS-({start!r})/TB)'",
         # Holes are filled with silence and overlaps cut, so that the sound stays with the picture.
         f"aresample=osr={RATE}:async=1:min_hard_comp=0.1:first_pts={begin}:ochl={layout}",
         f"apad=whole_len={end - begin}",
@@ -95,7 +95,7 @@ def encode(recording: Recording, piece: Piece, folder: Path, told: Callable[[flo
     return file
 
 
-def samples(files: list[tuple[Piece, Path]]) -> Iterator[Sample]:
+def coded(files: list[tuple[Piece, Path]]) -> Iterator[Sample]:
     """Yield the coded frames of the whole sound.
 
     Raises:
@@ -103,10 +103,10 @@ def samples(files: list[tuple[Piece, Path]]) -> Iterator[Sample]:
     """
     for piece, file in files:
         with closing(open_media(file)) as container:
-            coded = (Sample(bytes(packet)) for packet in container.demux(audio=0) if packet.size)
+            found = (Sample(bytes(packet)) for packet in container.demux(audio=0) if packet.size)
             wanted = None if piece.end is None else piece.end - piece.first
             count = 0
-            for sample in islice(coded, piece.run_up, None if wanted is None else piece.run_up + wanted):
+            for sample in islice(found, piece.run_up, None if wanted is None else piece.run_up + wanted):
                 count += 1
                 yield sample
             if wanted is not None and count != wanted:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from worker.pipelines.video.boxes import MATRIX, box, full_box, language_code
+from worker.pipelines.media.boxes import MATRIX, box, full_box, language_code
 
 #: Units a second of what concerns the movie as a whole; sound is cut to the sample.
 _MOVIE_SCALE = 48_000
