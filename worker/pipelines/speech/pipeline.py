@@ -11,9 +11,6 @@ _CONTAINERS = ("application/ogg", "application/x-ogg")
 def speech(job: Job) -> None:
     """Transcribe one recording, in steps of some ten seconds."""
     # Not at the head: a child that only makes thumbnails should not load numpy's friends.
-    from worker.pipelines.speech.publication import publish  # noqa: PLC0415 - see above
-    from worker.pipelines.speech.transcription import transcribe  # noqa: PLC0415 - see above
+    from worker.pipelines.speech.recording import process  # noqa: PLC0415 - see above
 
-    settings = SpeechSettings.of(job.settings)
-    made = transcribe(job, job.download, settings, (0.0, 0.95))
-    publish(job, made, settings, (0.95, 1.0))
+    process(job, SpeechSettings.of(job.settings))
