@@ -187,6 +187,9 @@ class WorkerSettings(Settings):
         100 * 1024**3, ge=1024**2, description="Largest file that a pipeline process may write, in bytes."
     )
     child_open_files: int = Field(1024, ge=64, description="Files that one pipeline process may have open.")
+    child_threads: int | None = Field(
+        None, ge=1, description="Threads that one pipeline process may keep busy; None is the processors for each slot."
+    )
     child_user: str | None = Field(None, description="User that pipeline processes run as; None keeps the agent's.")
     child_max_jobs: int = Field(200, ge=1, description="Jobs after which a warm pipeline process is replaced.")
     step_max_bytes: int = Field(5 * 1024**3, ge=1, description="Largest value one step may store, in bytes.")

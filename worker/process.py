@@ -18,7 +18,7 @@ from worker.child.messages import LINE_BYTES, Limits, Ready, Said, Told, encode
 
 #: Environment that a child keeps; everything else may be a credential or a way to Google.
 _KEPT = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHASHSEED"})
-_KEPT_PREFIXES = ("LC_", "OMP_", "VIPS_", "PYTHONDONTWRITE", "PYTHONWARNINGS")
+_KEPT_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "VIPS_", "PYTHONDONTWRITE", "PYTHONWARNINGS")
 #: An address where nothing listens, should a library look for the metadata server.
 _NOWHERE = "127.0.0.1:1"
 #: onnxruntime would else tell its maker of its use, where a child has a network: on a laptop (its Privacy.md).
@@ -36,11 +36,15 @@ class ProtocolError(Exception):
     """The child said something that is no message; it is broken or hostile."""
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of a child: what programs need to run, and nothing that opens a door."""
+def environment(threads: int) -> dict[str, str]:
+    """Return the environment of a child: what programs need to run, and nothing that opens a door.
+
+    ``threads`` is how many its libraries may keep busy, unless the agent's own environment says otherwise.
+    """
     kept = {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith(_KEPT_PREFIXES)}
     closed = {"GCE_METADATA_HOST": _NOWHERE, "GCE_METADATA_IP": _NOWHERE, "NO_GCE_CHECK": "true"}
-    return kept | closed | _SILENT | {"HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
+    shared = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
+    return shared | kept | closed | _SILENT | {"HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
 
 
 def limits(settings: WorkerSettings) -> Limits:
@@ -51,6 +55,7 @@ def limits(settings: WorkerSettings) -> Limits:
         memory_bytes=settings.child_memory_bytes,
         file_bytes=settings.child_file_bytes,
         open_files=settings.child_open_files,
+        threads=settings.child_threads or max(1, (os.cpu_count() or 1) // settings.worker_slots),
         uid=user.pw_uid if user else None,
         gid=user.pw_gid if user else None,
     )
@@ -72,7 +77,7 @@ class ChildProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
-                env=environment(),
+                env=environment(allowed.threads),
                 cwd="/",
                 start_new_session=True,
             )
@@ -135,9 +140,11 @@ class ChildProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> int:
-        """Make sure that the child is gone and return its exit status (negative: a signal)."""
+        """Make sure that the child and all it started are gone; return its exit status (negative: a signal)."""
         if self._process.poll() is None:
             self.kill()
+        with suppress(ProcessLookupError):  # a child that crashed has left its programs behind
+            os.killpg(self._process.pid, signal.SIGKILL)
         status = self._process.wait()
         self._reader.close()
         self._line.close()

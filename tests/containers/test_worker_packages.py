@@ -12,22 +12,18 @@ from tests.containers.services import NO_DISK
 CHILD = ("--user", "10002:10002", *NO_DISK, "--entrypoint", "python")
 
 SPEECH = """
-import io, docx, numpy, av
+import numpy, av
 import ctranslate2, faster_whisper, kaldi_native_fbank, onnxruntime
 from faster_whisper.vad import get_speech_timestamps
-from sklearn.cluster import SpectralClustering, AgglomerativeClustering
+from scipy.linalg import eigh
+from threadpoolctl import threadpool_limits
 
 assert get_speech_timestamps(numpy.zeros(32000, dtype=numpy.float32)) == []
 assert "int8" in ctranslate2.get_supported_compute_types("cpu")
 assert onnxruntime.get_available_providers()[-1] == "CPUExecutionProvider"
-points = numpy.array([[0, 0], [0, 1], [1, 0], [9, 9], [9, 8], [8, 9]], dtype=float)
-for method in (SpectralClustering(2, random_state=0), AgglomerativeClustering(2)):
-    found = method.fit_predict(points)
-    assert len(set(found[:3])) == len(set(found[3:])) == 1 and found[0] != found[5]
+with threadpool_limits(1):
+    assert eigh(numpy.eye(3))[0].tolist() == [1, 1, 1]
 kaldi_native_fbank.OnlineFbank(kaldi_native_fbank.FbankOptions())
-page = docx.Document()
-page.add_paragraph("Good morning.")
-page.save(io.BytesIO())
 """
 VIDEO = """
 import subprocess, av, imageio_ffmpeg
@@ -45,11 +41,9 @@ encoders = subprocess.run([ffmpeg, "-v", "error", "-encoders"], check=True, capt
 assert all(f" {name} " in encoders for name in ("libx264", "libsvtav1", "h264_nvenc", "aac"))
 """
 IMAGES = """
-import imagehash, pyvips, rawpy
-from PIL import Image
+import pyvips, rawpy
 import pillow_heif
 
-assert len(str(imagehash.phash(Image.linear_gradient("L")))) == 16
 assert rawpy.libraw_version >= (0, 20, 0)
 pillow_heif.register_heif_opener()
 pyvips.Image.black(8, 8)

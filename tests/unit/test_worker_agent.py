@@ -265,7 +265,7 @@ def test_environment_is_bare(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "SPOTMILL_X", "GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST", "MY_TOKEN"):
         monkeypatch.setenv(name, "secret")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    seen = environment()
+    seen = environment(3)
     assert "secret" not in seen.values()
     assert seen["LC_ALL"] == "C.UTF-8"
     assert seen["GCE_METADATA_HOST"] == "127.0.0.1:1"

@@ -273,6 +273,7 @@ class Limits:
     memory_bytes: int
     file_bytes: int
     open_files: int
+    threads: int = 1  #: that its libraries may keep busy
     uid: int | None = None
     gid: int | None = None
     groups: list[int] = field(default_factory=list)

@@ -74,7 +74,7 @@ def encode(recording: Recording, piece: Piece, folder: Path, told: Callable[[flo
     seeking = ["-seek_timestamp", "1", "-noaccurate_seek", "-ss", f"{at:.6f}"] if piece.number else []
     layout = "mono" if stream.channels == 1 else "stereo"
     steps = (
-        # The piece begins at zero: the resampler counts first_pts in samples of what comes in, at whatever rate that is.
+        # The piece begins at zero: the resampler counts first_pts in samples of what comes in, whatever their rate is.
         f"asetpts='round(PTS-({start + begin / RATE!r})/TB)'",
         # Holes are filled with silence and overlaps cut, so that the sound stays with the picture.
         f"aresample=osr={RATE}:async=1:min_hard_comp=0.1:first_pts=0:ochl={layout}",

@@ -83,8 +83,10 @@ def written(pcm: Pcm, settings: SpeechSettings, part: Stretch) -> Transcript:
     clips = plan(spans(probabilities, pcm.samples))
     heard: list[Heard] = []
     language = _Language(settings.language or NO_LANGUAGE)
+    named = settings.model
     if clips:
         model = part.job.model(settings.model)
+        named = f"{settings.model} ({model.place})" if model.place else settings.model
         language = _language(model, pcm, clips, settings, part.part(0.02, 0.8))
         recipe = Recipe(language.name, settings.task, settings.vocabulary, settings.beam_size)
         heard = _heard(model, pcm, clips, recipe, part.part(0.02, 0.8))
@@ -98,7 +100,7 @@ def written(pcm: Pcm, settings: SpeechSettings, part: Stretch) -> Transcript:
         language=language.name,
         language_probability=language.probability,
         task=settings.task,
-        model=settings.model,
+        model=named,
         segments=tuple(segments),
         statistics=statistics(segments, turns, duration, language.name) if turns else None,
     )

@@ -57,7 +57,7 @@ function facts(result) {
   }
   const order = [...KNOWN.map(([key]) => key).filter((key) => key in values), ...Object.keys(values).filter((key) => !KNOWN.some(([known]) => known === key))];
   return order
-    .map((key) => [KNOWN.find(([known]) => known === key)?.[1] ?? spelled(key), worded(key, values[key])])
+    .map((key) => [KNOWN.find(([known]) => known === key)?.[1] ?? spelled(key), worded(key, values[key], "format" in values)])
     .filter(([, value]) => value !== "")
     .map(([name, value]) => h("div", {}, h("dt", { text: name }), h("dd", { text: value })));
 }
@@ -68,15 +68,16 @@ function spelled(key) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-function worded(key, value) {
+function worded(key, value, isPicture = false) {
   if (value === null || value === undefined) return "";
   if (key === "orientation") return ORIENTATIONS[value] ?? String(value);
   if (key === "format") return String(value).toUpperCase();
   if (["duration", "duration_seconds", "seconds"].includes(key)) return duration(value);
-  if (key === "frames") return value > 1 ? `${value}, the first is shown` : "";
+  if (key === "frames" && isPicture) return value > 1 ? `${value}, the first is shown` : "";
   if (key === "taken_at") return String(value).replace("T", " ");
   if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "object") return JSON.stringify(value);
+  if (Array.isArray(value)) return value.map((item) => worded("", item)).join(", ");
+  if (typeof value === "object") return Object.entries(value).filter(([, part]) => part !== null).map(([name, part]) => `${spelled(name).toLowerCase()} ${worded(name, part)}`).join(", ");
   return String(value);
 }
 
