@@ -12,7 +12,7 @@ from typing import Any
 
 GROUPS = (
     "gcs", "pubsub", "image", "worker", "dispatcher", "control_plane", "lists", "story", "images", "speech", "speakers",
-    "video", "interruptions",
+    "video", "interruptions", "length",
 )  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 
