@@ -1,4 +1,4 @@
-"""Who speaks when: diarisation error of conversations whose turns are known, speed and memory.
+"""Who speaks when: diarisation error and overlap of conversations whose turns are known, speed and memory.
 
 Thresholds were chosen on the development rows. The other rows have other readers, and the call has other people yet.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from tests.diarisation_error import diarisation_error
+from tests.overlap_found import overlap_found
 from tests.speakers_media import Manner, conversation
 from tests.speech_media import Turn as TrueTurn
 from tests.speech_media import call
@@ -44,6 +45,7 @@ _MANNERS = {
     ", quick turns": Manner(turn=(0.5, 4.0), pause=(0.0, 0.4)),
 }
 _INTERRUPTING = Manner(interrupting=0.2)
+_INTERRUPTED = {name: _MEASURED[name] for name in ("2, two women", "3, women", "4")}
 
 
 P = ParamSpec("P")
@@ -60,7 +62,9 @@ def run(quick: bool) -> list[dict[str, Any]]:
     if not quick:
         rows.append(_mix_row("4 speakers, ten minutes", _MEASURED["4"], 600, Manner(), _TARGET))
     three = _MEASURED["3"]
-    rows.append(_mix_row("3 speakers, interrupting", three, 240, _INTERRUPTING))
+    rows += _interrupting_rows("3 speakers", three, 240, _TARGET)
+    for name, readers in {} if quick else _INTERRUPTED.items():
+        rows += _interrupting_rows(name, readers, 240, _TARGET)
     for name, readers in {} if quick else _DEVELOPMENT.items():
         rows.append(_mix_row(f"development: {name} speakers", readers, 60 + 60 * len(readers), Manner()))
     return rows + _long_rows(900 if quick else 10_800)
@@ -73,6 +77,24 @@ def _mix_row(name: str, readers: Sequence[str], seconds: float, manner: Manner, 
         return _error_row(name, pcm, talk.turns, 0.25, target)
 
 
+def _interrupting_rows(name: str, readers: Sequence[str], seconds: float, target: str = "") -> list[dict[str, Any]]:
+    talk = conversation(readers, seconds, seed=1, manner=_INTERRUPTING)
+    with tempfile.TemporaryDirectory() as folder:
+        pcm = Pcm(talk.write(Path(folder) / "mix.pcm"))
+        row = _error_row(f"{name}, interrupting", pcm, talk.turns, 0.25, target)
+        return [row, *_overlap_rows(f"{name}, interrupting", pcm, talk.turns)]
+
+
+def _overlap_rows(name: str, pcm: Pcm, truth: Sequence[TrueTurn]) -> list[dict[str, Any]]:
+    """Measure how much overlap is found, and how much of what is found is right, without a collar."""
+    found = overlap_found(truth, diarise(Clock(), pcm, voice_probabilities(pcm)))
+    detail = f"of {found.true_seconds:.1f} s; {found.found_seconds:.1f} s found"
+    return [
+        _row(f"overlap found, {name} ({detail})", 100 * found.recall, "%"),
+        _row(f"overlap that is right, {name}", 100 * found.precision, "%"),
+    ]
+
+
 def _call_rows() -> Iterator[dict[str, Any]]:
     wav, truth = call()
     with tempfile.TemporaryDirectory() as folder, wave.open(str(wav)) as file:
@@ -80,6 +102,7 @@ def _call_rows() -> Iterator[dict[str, Any]]:
         path.write_bytes(file.readframes(file.getnframes()))  # 16 kHz mono, 16 bits
         yield _error_row("real call", Pcm(path), truth, 0.25, _TARGET)
         yield _error_row("real call, collar 0.125 s", Pcm(path), truth, 0.125)
+        yield from _overlap_rows("real call", Pcm(path), truth)
 
 
 def _error_row(name: str, pcm: Pcm, truth: Sequence[TrueTurn], collar: float, target: str = "") -> dict[str, Any]:

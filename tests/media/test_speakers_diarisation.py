@@ -9,11 +9,13 @@ from shared.transcript.schema import Word
 from tests.diarisation_error import diarisation_error
 from tests.media.job import DirectoryJob, PowerCutError
 from tests.memory_job import MemoryJob
+from tests.overlap_found import overlap_found
 from tests.speakers_media import Manner, conversation
 from tests.speech_media import Turn as TrueTurn
 from tests.speech_media import call
 from worker.pipelines.media.pcm import RATE, Pcm
 from worker.pipelines.speakers.diarisation import diarise
+from worker.pipelines.speakers.statistics import statistics
 from worker.pipelines.speakers.turns import Turn
 from worker.pipelines.speakers.words import assign
 from worker.pipelines.speech.voice import voice_probabilities
@@ -45,6 +47,18 @@ def test_three_readers_and_who_says_each_word(tmp_path: Path) -> None:
     assert len(set(names.values())) == 3
     right = sum(label == names[who] for (_, who), label in zip(words, given, strict=True))
     assert right >= 0.97 * len(words)
+
+
+def test_interruptions_are_found(tmp_path: Path) -> None:
+    talk = conversation(("allison", "june"), 60, seed=3, manner=Manner(turn=(1, 6), interrupting=0.3))
+    turns = found_in(Pcm(talk.write(tmp_path / "talk.pcm")))
+    found = overlap_found(talk.turns, turns)
+    assert found.true_seconds > 1
+    assert found.recall >= 0.6
+    assert found.precision >= 0.8
+    figures = statistics([], turns, 60.0)
+    assert figures.overlap_seconds == pytest.approx(found.found_seconds, abs=0.2)
+    assert sum(speaker.interruptions for speaker in figures.speakers) >= 1
 
 
 def test_one_reader_is_one_speaker(tmp_path: Path) -> None:

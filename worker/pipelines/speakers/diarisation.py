@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from worker.pipelines.media.pcm import RATE, Pcm, Span
 from worker.pipelines.speakers.clustering import cluster, means
 from worker.pipelines.speakers.embeddings import MODEL, SIZE, embed, model_id
+from worker.pipelines.speakers.overlaps import with_overlaps
 from worker.pipelines.speakers.purity import pure
+from worker.pipelines.speakers.segmentation import CLASSES, LENGTH, classes
+from worker.pipelines.speakers.segmentation import MODEL as SEGMENTATION
+from worker.pipelines.speakers.segmentation import groups as segmentation_groups
+from worker.pipelines.speakers.segmentation import starts as segmentation_starts
 from worker.pipelines.speakers.steps import Steps
 from worker.pipelines.speakers.tracking import TICKS, Voices, track
 from worker.pipelines.speakers.turns import Turn, in_order
@@ -23,6 +28,9 @@ Floats = NDArray[np.float32]
 #: Finer than for recognition: pauses of 0.2 s part speakers, and what is around speech is nobody's.
 RULES = SpanRules(min_speech_seconds=0.1, min_silence_seconds=0.2, pad_seconds=0.05, max_seconds=float("inf"))
 
+#: How much of the work is finding voices; the rest is hearing two at once.
+_VOICES_SHARE = 0.8
+
 
 def diarise(
     job: Steps,
@@ -34,10 +42,10 @@ def diarise(
     threads: int = 1,
     progress: tuple[float, float] = (0.0, 1.0),
 ) -> list[Turn]:
-    """Find who speaks when.
+    """Find who speaks when, and where two speak at once.
 
     Args:
-        job: runs the steps: one for each 100 s of speech or so, and one for all voices together
+        job: runs the steps: some for each few minutes of speech, and one for all voices together
         pcm: the recording
         probabilities: that somebody speaks, of each frame of ``speech.voice``
         speakers: how many there are, if it is known
@@ -55,13 +63,40 @@ def diarise(
     plan = [*groups(long), *groups(short)]
     parts: list[bytes] = []
     for number, group in enumerate(plan):
-        job.progress(_between(progress, number / len(plan)), "telling voices apart")
+        job.progress(_between(progress, _VOICES_SHARE * number / len(plan)), "telling voices apart")
         parts.append(job.step(f"{key}/embeddings/{number}", _embed, pcm, group, model, threads))
     count = "any" if speakers is None else str(speakers)
     quiet = _per_tick(probabilities, pcm)
     rows = job.step(f"{key}/turns/{count}", _turns, spans, (long, short), parts, quiet, speakers)
+    turns = [Turn(start, stop, int(who), bool(overlap)) for start, stop, who, overlap in rows]
+    rest = (_between(progress, _VOICES_SHARE), progress[1])
+    if len({turn.speaker for turn in turns}) > 1:
+        turns = _overlapping(job, pcm, (spans, turns), threads, rest)
     job.progress(progress[1], "telling voices apart")
-    return [Turn(start, stop, int(who), bool(overlap)) for start, stop, who, overlap in rows]
+    return turns
+
+
+def _overlapping(
+    job: Steps, pcm: Pcm, found: tuple[Sequence[Span], Sequence[Turn]], threads: int, progress: tuple[float, float]
+) -> list[Turn]:
+    """Find where two speak at once; ``found`` is where there is speech, and turns that share no moment."""
+    spans, turns = found
+    starts = segmentation_starts(spans, pcm.seconds)
+    key = f"speakers/{model_id(SEGMENTATION)}/{sha256(np.array(starts, '<i4').tobytes()).hexdigest()[:16]}"
+    plan = list(segmentation_groups(starts))
+    parts: list[bytes] = []
+    for number, group in enumerate(plan):
+        job.progress(_between(progress, number / len(plan)), "listening for two voices at once")
+        parts.append(job.step(f"{key}/segmentation/{number}", _classes, pcm, group, threads))
+    said = np.frombuffer(b"".join(parts), np.uint8).reshape(-1, LENGTH, len(CLASSES))
+    return [
+        Turn(round(turn.start, 3), round(turn.end, 3), turn.speaker, turn.overlap)
+        for turn in with_overlaps(turns, starts, said)
+    ]
+
+
+def _classes(pcm: Pcm, group: Sequence[int], threads: int) -> bytes:
+    return classes(pcm, group, threads=threads).tobytes()
 
 
 def _between(limits: tuple[float, float], share: float) -> float:
