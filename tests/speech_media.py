@@ -152,7 +152,7 @@ def _debian(packages: tuple[str, ...]) -> Path:
             _run(["dpkg-deb", "--extract", str(package), str(folder)], folder)
             package.unlink()
 
-    return _fetched(packages[-1], fetch)
+    return _fetched("+".join(packages), fetch)
 
 
 def _fetched(name: str, fetch: Callable[[Path], None]) -> Path:

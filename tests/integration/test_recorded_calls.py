@@ -34,6 +34,7 @@ from spotmill import Job, pipeline
 @pipeline("stepwise", accepts=("application/x-copy",), settings_schema={"type": "object"})
 def stepwise(job: Job) -> None:
     source = job.download()
+    job.model("small")
 
     def wait() -> str:
         with Path(job.settings["log"]).open("a") as log:
@@ -48,8 +49,11 @@ def stepwise(job: Job) -> None:
     job.artifact("copy", source, content_type="application/x-copy")
 """
 ARCHIVE = "archive"
+#: A bucket from which models come.
+WEIGHTS = "weights"
 #: Where a call of the table cannot be made in the local cloud, and why.
 _NOT_HERE = {
+    "aiplatform.publishers.models.generateContent": "tests/integration/test_language_models.py asks a stand-in",
     "iamcredentials.serviceAccounts.signBlob": "a key file signs",
     "sql.login": "Postgres has a password",
     "sqladmin.connect.generateEphemeralCert": "Postgres has a port",
@@ -149,6 +153,7 @@ def tell(story: Story, folder: Path) -> None:
     """Have everything happen that makes a process ask for something."""
     cloud = story.cloud
     cloud.storage.create_bucket(ARCHIVE)
+    cloud.storage.create_bucket(WEIGHTS).blob("small/weights").upload_from_string(b"heavy")
     story.archive("stepwise", b"one", "application/x-thing")
     story.archive("waiting", b"two", "application/x-copy")
     story.archive("shapeless", b"GIF89a and so on", "application/octet-stream")
@@ -216,6 +221,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[Recorded]
         "SPOTMILL_IDLE_SECONDS": "2",
         "SPOTMILL_RENEW_SECONDS": "1",
         "SPOTMILL_LEASE_SECONDS": "10",
+        "SPOTMILL_MODELS": f"small=gs://{WEIGHTS}/small",
         "SPOTMILL_SWEEP_AFTER_SECONDS": "10",
         "SPOTMILL_UPLOAD_PUT_MAX_BYTES": "1000",
     }
