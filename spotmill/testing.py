@@ -9,6 +9,7 @@ True
 A value that a step returned comes back as the agent would give it: from JSON, and a file at another place.
 """
 
+import filecmp
 import hashlib
 import json
 import mimetypes
@@ -31,13 +32,19 @@ _KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that the pipeline published."""
+    """A file that the pipeline published, as it was then; two are equal if all but the place is."""
 
     kind: str
-    data: bytes
+    path: Path = field(compare=False)
+    sha256: str
     content_type: str
     filename: str
     metadata: Mapping[str, Any]
+
+    @property
+    def data(self) -> bytes:
+        """All that is in it."""
+        return self.path.read_bytes()
 
 
 class LeftError(BaseException):
@@ -46,7 +53,7 @@ class LeftError(BaseException):
 
 @dataclass
 class DirectoryJob:
-    """A job whose steps and scratch directories lie in ``folder``, which must not be the source's own.
+    """A job whose steps, artifacts and scratch directories lie in ``folder``, which must not be the source's own.
 
     ``path`` is the source; ``filename`` is the name that the uploader gave it, if another. ``models`` are those that
     the operator offers. What the last attempt published is in ``artifacts``, ``results``, ``said`` (passages) with
@@ -70,7 +77,7 @@ class DirectoryJob:
     recalled: list[str] = field(default_factory=list, init=False)
     _attempt: int = field(default=0, init=False)
     _leave_after: int | None = field(default=None, init=False)
-    _published: list[tuple[Path, int, bytes]] = field(default_factory=list, init=False)
+    _published: list[tuple[Path, int, Path]] = field(default_factory=list, init=False)
 
     def run(self, pipeline: Pipeline, *, leave_after: int | None = None) -> bool:
         """Make an attempt; return whether it came to its end.
@@ -88,6 +95,7 @@ class DirectoryJob:
         self._leave_after = leave_after
         self.artifacts, self.results, self.stages, self.said = {}, {}, [], []
         self.ran, self.recalled, self._published = [], [], []
+        shutil.rmtree(self._kept_artifacts, ignore_errors=True)
         try:
             pipeline(self)
             self._check_published()
@@ -121,7 +129,7 @@ class DirectoryJob:
         """Run ``fn`` if no attempt did so yet; return what it returned, as JSON and the disk make of it."""
         if key in self.ran or key in self.recalled:
             raise ValueError(f"step {key!r} was already used in this job; a key names one step")
-        kept = self.folder / "steps" / _file_name(key)
+        kept = self.folder / "steps" / _file_name(key, self.settings)
         if kept.exists():
             self.recalled.append(key)
             return cast("T", self._load(kept))
@@ -155,16 +163,22 @@ class DirectoryJob:
         filename: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Read what is published, as the pipeline may delete it afterwards."""
+        """Copy what is published, as the pipeline may delete it afterwards."""
         if not _KIND.fullmatch(kind):
             raise ValueError(f"{kind!r} is no kind of artifact: letters, digits, '.', '_' and '-', 100 at most")
         if kind in self.artifacts:
             raise ValueError(f"this job has an artifact of kind {kind!r} already")
-        data = content if isinstance(content, bytes) else content.read_bytes()
-        if isinstance(content, Path):
-            self._published.append((content, content.stat().st_ino, data))
+        self._kept_artifacts.mkdir(parents=True, exist_ok=True)
+        path = self._kept_artifacts / kind
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            shutil.copyfile(content, path)
+            self._published.append((content, content.stat().st_ino, path))
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         name = filename or kind + (mimetypes.guess_extension(content_type) or "")
-        self.artifacts[kind] = Artifact(kind, data, content_type, name, dict(metadata or {}))
+        self.artifacts[kind] = Artifact(kind, path, digest, content_type, name, dict(metadata or {}))
 
     def passages(self, passages: Iterable[Passage], *, language: str) -> None:
         """Note what search should find."""
@@ -174,6 +188,10 @@ class DirectoryJob:
         """Add to the result, which must be JSON."""
         self.results |= json.loads(json.dumps(values, allow_nan=False))
 
+    @property
+    def _kept_artifacts(self) -> Path:
+        return self.folder / "artifacts"
+
     def _check_settings(self, pipeline: Pipeline) -> None:
         from worker.child.settings_check import complaint  # noqa: PLC0415 - it needs the extra ``worker``
 
@@ -182,8 +200,8 @@ class DirectoryJob:
             raise ValueError(f"the settings do not fit the {pipeline.name} pipeline: {wrong}")
 
     def _check_published(self) -> None:
-        for path, inode, data in self._published:
-            if path.exists() and path.stat().st_ino == inode and path.read_bytes() != data:
+        for path, inode, kept in self._published:
+            if path.exists() and path.stat().st_ino == inode and not filecmp.cmp(path, kept, shallow=False):
                 raise ValueError(f"{path.name} was overwritten after it was published; give each file its own name")
 
     def _load(self, kept: Path) -> Any:
@@ -246,9 +264,9 @@ def _keep(kept: Path, key: str, value: object) -> None:
     made.rename(kept)
 
 
-def _file_name(key: str) -> str:
-    """Name a folder after a step's key, whatever is in it."""
-    return hashlib.sha256(key.encode()).hexdigest()[:40]
+def _file_name(key: str, settings: Mapping[str, Any]) -> str:
+    """Name a folder after a step's key and the settings, as a value may depend on both."""
+    return hashlib.sha256(json.dumps([settings, key], sort_keys=True).encode()).hexdigest()[:40]
 
 
 def _differing(one: Any, other: Any) -> str:

@@ -1,5 +1,6 @@
 """A job that is no more than its pipeline's function needs: steps in memory, the scratch directory given."""
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ class MemoryJob(DirectoryJob):
     ) -> None:
         super().__init__(path, scratch, settings or {}, filename, content_type, models or {}, language_model)
         self.steps = {}
+        self._own = uuid.uuid4().hex
 
     @property
     def scratch(self) -> Path:
@@ -41,6 +43,10 @@ class MemoryJob(DirectoryJob):
 
     def download(self) -> Path:
         return self.path
+
+    @property
+    def _kept_artifacts(self) -> Path:
+        return self.folder / f"artifacts-{self._own}"
 
     def step(self, key: str, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if key not in self.steps:

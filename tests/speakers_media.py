@@ -1,7 +1,8 @@
 """Conversations whose turns are known, made of recordings of people who read alone.
 
 Eight readers, all from Debian's packages (``.bench/media`` keeps them, see ``speech_media``). Thresholds were chosen on
-``DEVELOPMENT`` and are measured on ``MEASURED``; nobody is in both.
+``DEVELOPMENT`` and are measured on ``MEASURED``. Allison Smith is not quite independent: her Spanish prompts, which are
+of neither, were heard while thresholds were tried.
 
 ========  ==========================  ======================================  =================
 reader    package                     who                                     licence

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from bench.speakers.words import words_right
 from tests.diarisation_error import diarisation_error
 from tests.overlap_found import overlap_found
 from tests.speakers_media import Manner, conversation
@@ -61,6 +62,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
                 rows.append(_mix_row(f"{name} speakers{manner}", readers, 60 + 60 * len(readers), how, _TARGET))
     if not quick:
         rows.append(_mix_row("4 speakers, ten minutes", _MEASURED["4"], 600, Manner(), _TARGET))
+    rows += [_words_row(name, quick) for name in ("3", "3, women")]
     three = _MEASURED["3"]
     rows += _interrupting_rows("3 speakers", three, 240, _TARGET)
     for name, readers in {} if quick else _INTERRUPTED.items():
@@ -75,6 +77,13 @@ def _mix_row(name: str, readers: Sequence[str], seconds: float, manner: Manner, 
     with tempfile.TemporaryDirectory() as folder:
         pcm = Pcm(talk.write(Path(folder) / "mix.pcm"))
         return _error_row(name, pcm, talk.turns, 0.25, target)
+
+
+def _words_row(name: str, quick: bool) -> dict[str, Any]:
+    right, count = words_right(conversation(_MEASURED[name], 60 if quick else 240, seed=1))
+    return _row(
+        f"words with the right speaker, {name} speakers ({right} of {count})", 100 * right / count, "%", ">= 97"
+    )
 
 
 def _interrupting_rows(name: str, readers: Sequence[str], seconds: float, target: str = "") -> list[dict[str, Any]]:

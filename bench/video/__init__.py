@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.video.film import film
-from tests.media.job import DirectoryJob
+from spotmill.testing import DirectoryJob
 from tests.video_checks import check, warnings
 from worker.pipelines.media import ffmpeg
 from worker.pipelines.video import encoders, filters, planning
@@ -34,7 +34,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
         alone_processor = _worked() - idle
         job = DirectoryJob(path, folder / "job", settings={"captions": False})
         started, worked = time.perf_counter(), _worked()
-        video(job)
+        job.run(video)
         seconds = time.perf_counter() - started
         processor = _worked() - worked
         frames = round(minutes * 60 * 30)
@@ -75,7 +75,7 @@ def _alone(path: Path, folder: Path) -> float:
 def _check(job: DirectoryJob, frames: int) -> int:
     """Check every rendition; return how many frames are not what and where they should be."""
     wrong = 0
-    folder = job.home / "served"
+    folder = job.folder / "served"
     folder.mkdir()
     for kind, published in job.artifacts.items():
         ending = {"video/mp4": ".mp4", "application/vnd.apple.mpegurl": ".m3u8"}.get(published.content_type, "")

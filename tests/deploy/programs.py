@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 DIGEST = "sha256:" + "a" * 64
+#: The words of a command that say which project it is about.
+PROJECT = ("--project", "my-mill")
 
 _SCRIPT = f"""#!{sys.executable} -SE
 import json, os, re, sys
@@ -80,6 +82,11 @@ class StandIns:
         file = self.folder / "calls"
         said = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
         return [Call(c["call"], c["argv"], c["token"], c["data_dir"]) for c in said if re.search(pattern, c["call"])]
+
+    def position(self, pattern: str) -> int:
+        """Where in the order of all calls the first of this kind stands."""
+        first = self.calls(pattern)[0]
+        return next(place for place, call in enumerate(self.calls()) if call.text == first.text)
 
     def _write(self) -> None:
         (self.folder / "rules.json").write_text(json.dumps(self._rules))

@@ -1,6 +1,5 @@
-"""``make deploy`` and ``make destroy``, and when Google is not ready yet: against stand-ins that note each call."""
+"""``make deploy`` and the smaller commands, against stand-ins that note each call."""
 
-import io
 import signal
 import subprocess
 import sys
@@ -9,21 +8,10 @@ from pathlib import Path
 import pytest
 
 from deploy.__main__ import main
-from deploy.programs import PAUSES
 from deploy.target import BUILD_REGIONS, ROOT
-from deploy.terraform import healing
 from tests.cloud import wait_for
-from tests.deploy.conftest import Doors, deployed
-from tests.deploy.programs import DIGEST, StandIns
-
-PROJECT = ("--project", "my-mill")
-
-
-def position(cloud: StandIns, pattern: str) -> int:
-    """Where in the order of all calls the first of this kind stands."""
-    texts = [call.text for call in cloud.calls()]
-    [first, *_] = [i for i, text in enumerate(texts) if cloud.calls(pattern)[0].text == text]
-    return first
+from tests.deploy.conftest import deployed
+from tests.deploy.programs import DIGEST, PROJECT, StandIns
 
 
 def test_a_first_deployment_goes_in_this_order(cloud: StandIns) -> None:
@@ -50,7 +38,7 @@ def test_a_first_deployment_goes_in_this_order(cloud: StandIns) -> None:
         "gcloud storage cp .*gs://my-mill-spotmill-uploads/smoke/",
         "gcloud logging read",
     ]
-    positions = [position(cloud, pattern) for pattern in order]
+    positions = [cloud.position(pattern) for pattern in order]
     assert positions == sorted(positions)
     assert all(call.token == "a-token" for call in cloud.calls("^terraform (apply|init|output)"))
 
@@ -154,51 +142,6 @@ def test_gpu_images_are_built_for_workers_that_have_them(cloud: StandIns, tmp_pa
     assert cloud.calls("terraform apply .*worker_gpu")
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        'Error 400: Invalid resource state for "": Permission denied while using the Eventarc Service Agent. If',
-        "Error 403: Eventarc API has not been used in project 123 before or it is disabled.",
-        "Error 400: Service account spotmill-web@my-mill.iam.gserviceaccount.com does not exist.",
-        'Error 404: Cannot find metric(s) that match type = "logging.googleapis.com/user/spotmill/ticks".',
-        "Error 409: There were concurrent policy changes. Please retry the whole read-modify-write",
-    ],
-)
-def test_what_heals_is_tried_again(cloud: StandIns, capsys: pytest.CaptureFixture[str], error: str) -> None:
-    """The known failures of a first apply end by themselves, and the person is told what is waited for."""
-    cloud.fail("terraform apply (?!.*-target)", error, times=3)
-    assert main(["deploy", *PROJECT]) == 0
-    assert len(cloud.calls("terraform apply (?!.*-target)")) == 4
-    assert "This heals by itself" in capsys.readouterr().out
-
-
-def test_what_does_not_heal_ends_at_once(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
-    """Any other failure is shown and not tried again, and nothing is announced as deployed."""
-    cloud.fail("terraform apply (?!.*-target)", "Error: Quota 'CPUS' exceeded")
-    assert main(["deploy", *PROJECT]) == 1
-    said = capsys.readouterr().out
-    assert "Quota 'CPUS' exceeded" in said
-    assert "Deployed in" not in said
-    assert len(cloud.calls("terraform apply (?!.*-target)")) == 1
-
-
-def test_what_never_heals_ends_after_all(cloud: StandIns) -> None:
-    """After a quarter of an hour of tries the error is the person's."""
-    cloud.fail("terraform apply (?!.*-target)", "Permission denied while using the Eventarc Service Agent")
-    assert main(["deploy", *PROJECT]) == 1
-    assert len(cloud.calls("terraform apply (?!.*-target)")) == len(PAUSES) + 1
-
-
-def test_a_build_waits_for_the_grants_of_its_account(cloud: StandIns) -> None:
-    """What fails at once is tried again, as grants take minutes to arrive; it ends after some tries."""
-    cloud.fail("builds submit", "ERROR: does not have storage.objects.get access", times=2)
-    assert main(["deploy", *PROJECT]) == 0
-    assert len(cloud.calls("builds submit")) == 3
-    cloud.fail("builds submit", "ERROR: build failed")
-    assert main(["deploy", *PROJECT]) == 1
-    assert len(cloud.calls("builds submit")) == 3 + 4
-
-
 @pytest.mark.parametrize(("region", "where"), [("us-east1", "us-central1"), ("europe-west1", "europe-west1")])
 def test_builds_go_where_every_project_may_build(cloud: StandIns, region: str, where: str) -> None:
     """Cloud Build refuses new projects in some regions."""
@@ -206,13 +149,6 @@ def test_builds_go_where_every_project_may_build(cloud: StandIns, region: str, w
     assert cloud.calls(f"builds submit .*--region={where}")
     terraform = (ROOT / "terraform" / "modules" / "delivery" / "trigger.tf").read_text()
     assert all(f'"{name}"' in terraform for name in BUILD_REGIONS)
-
-
-def test_an_agent_is_asked_for_until_its_api_is_up(cloud: StandIns) -> None:
-    """An API that was just enabled may refuse for a while."""
-    cloud.fail("services identity create --service=eventarc", "PERMISSION_DENIED: API not enabled", times=2)
-    assert main(["deploy", *PROJECT]) == 0
-    assert len(cloud.calls("services identity create --service=eventarc")) == 3
 
 
 def test_a_failed_migration_stops_before_the_services_change(
@@ -292,34 +228,6 @@ def test_subscriptions_that_terraform_does_not_know_are_listed(cloud: StandIns) 
     assert len(cloud.calls("subscriptions update projects/p/subscriptions/(one|two)")) == 2
 
 
-@pytest.mark.parametrize("status", [200, 404, 500])
-def test_a_web_service_that_lets_strangers_in_fails_the_smoke_test(
-    cloud: StandIns, doors: Doors, capsys: pytest.CaptureFixture[str], status: int
-) -> None:
-    """Without IAP in front, nothing counts as deployed."""
-    doors.web, doors.leads_to = status, ""
-    assert main(["deploy", *PROJECT]) == 1
-    assert "is IAP on?" in capsys.readouterr().out
-
-
-def test_a_dispatcher_that_lets_strangers_in_fails_the_smoke_test(cloud: StandIns, doors: Doors) -> None:
-    """Only its triggers' account may call it."""
-    doors.dispatcher = 200
-    assert main(["smoke", *PROJECT]) == 1
-
-
-def test_an_object_that_becomes_no_job_fails_the_smoke_test(
-    cloud: StandIns, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The whole way from bucket to database is tried; the object does not stay."""
-    cloud.answer("^gcloud logging read", "")
-    assert main(["smoke", *PROJECT]) == 1
-    assert "became no job" in capsys.readouterr().out
-    put = cloud.calls("gcloud storage cp .*gs://my-mill-spotmill-uploads/smoke/")
-    assert len(put) == 5
-    assert len(cloud.calls("gcloud storage rm gs://my-mill-spotmill-uploads/smoke/")) == 5
-
-
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
@@ -365,46 +273,6 @@ def test_names_that_google_would_refuse_are_refused_at_once(cloud: StandIns, wor
     assert not cloud.calls()
 
 
-def test_destroy_asks_and_leaves_nothing(cloud: StandIns, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the project's id, typed, starts it; protections go first, the state's bucket last."""
-    monkeypatch.setattr("builtins.input", lambda _: "yes")
-    assert main(["destroy", *PROJECT]) == 1
-    assert not cloud.calls("terraform")
-    monkeypatch.setattr("builtins.input", lambda _: "my-mill")
-    assert main(["destroy", *PROJECT]) == 0
-    opened = position(cloud, "terraform apply .*-var=force_destroy=true")
-    order = [
-        position(cloud, "terraform destroy .*-target=module.database"),
-        position(cloud, "gcloud compute networks peerings delete servicenetworking-googleapis-com --network=spotmill"),
-        position(cloud, "terraform destroy (?!.*-target)"),
-    ]
-    assert order == sorted(order)
-    assert opened < order[0]
-    assert order[2] < position(cloud, "gcloud storage rm --recursive gs://my-mill-spotmill-terraform")
-
-
-def test_a_subnet_that_cloud_run_still_holds_is_waited_for(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its addresses come back an hour or two after the services; the person may wait or come back."""
-    cloud.fail(
-        "terraform destroy (?!.*-target)",
-        "Error: The subnetwork resource 'spotmill' is already being used by '…/addresses/serverless-ipv4-1'",
-        times=12,
-    )
-    assert main(["destroy", *PROJECT, "--yes"]) == 0
-    assert len(cloud.calls("terraform destroy (?!.*-target)")) == 13
-    assert "an hour or two" in capsys.readouterr().out
-
-
-def test_a_deployment_that_never_got_far_can_be_destroyed(cloud: StandIns) -> None:
-    """Without a note of images or variables, none are needed; one that cannot be read is not taken for none."""
-    assert main(["destroy", *PROJECT, "--yes"]) == 0
-    assert cloud.calls("terraform destroy .*-var=people=..")
-    cloud.fail("^gcloud storage cat", "ERROR: connection reset")
-    before = len(cloud.calls("terraform"))
-    assert main(["destroy", *PROJECT, "--yes"]) == 1
-    assert not cloud.calls("terraform (apply|destroy)")[before:]
-
-
 def test_logs_of_one_job(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
     """A job's whole story is one query."""
     cloud.answer("^gcloud logging read", "newest\noldest\n")
@@ -423,20 +291,6 @@ def test_the_pages_are_opened_where_they_are(
     assert main(["open", *PROJECT]) == 0
     assert opened == ["https://mill.example.com"]
     assert capsys.readouterr().out == "https://mill.example.com\n"
-
-
-def test_what_is_not_deployed_cannot_be_tried(cloud: StandIns, capsys: pytest.CaptureFixture[str]) -> None:
-    """A sentence, no stack."""
-    cloud.answer("^terraform output", "{}")
-    assert main(["smoke", *PROJECT]) == 1
-    assert "Nothing is deployed" in capsys.readouterr().out
-
-
-def test_nobody_there_to_ask_deletes_nothing(cloud: StandIns, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a terminal, destroy needs --yes."""
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert main(["destroy", *PROJECT]) == 1
-    assert not cloud.calls("terraform")
 
 
 def test_an_interruption_reaches_terraform_which_is_waited_for(cloud: StandIns, tmp_path: Path) -> None:
@@ -468,13 +322,3 @@ def test_an_interruption_reaches_terraform_which_is_waited_for(cloud: StandIns, 
         assert ended.exists()
         assert process.returncode == 130
         assert said.count(b"line") == 3000
-
-
-def test_unknown_errors_do_not_heal() -> None:
-    """The list of what heals is no excuse for anything else."""
-    assert healing("Error: Invalid value for variable") is None
-
-
-def test_words_are_found_across_broken_lines() -> None:
-    """Terraform frames its errors and may break them anywhere."""
-    assert healing("│ Error: Permission denied while\n│ using the Eventarc Service\n│ Agent.") is not None

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.media.job import DirectoryJob
+from spotmill.testing import DirectoryJob
 from worker.pipelines.video.pipeline import video
 
 #: Quick, and with more than one chunk in a film of a few seconds.
@@ -13,5 +13,5 @@ QUICK = {"preset": "ultrafast", "chunk_seconds": 2, "captions": False}
 def render(path: Path, home: Path, **settings: Any) -> DirectoryJob:
     """Run the pipeline undisturbed; return the job with what it published."""
     job = DirectoryJob(path, home, settings=QUICK | settings)
-    video(job)
+    job.run(video)
     return job

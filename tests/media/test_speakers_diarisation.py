@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from shared.transcript.schema import Word
+from spotmill.testing import LeftError
 from tests.diarisation_error import diarisation_error
-from tests.media.job import DirectoryJob, PowerCutError
+from tests.media.job import CutJob
 from tests.memory_job import MemoryJob
 from tests.overlap_found import overlap_found
 from tests.speakers_media import Manner, conversation
@@ -96,12 +97,12 @@ def test_power_cuts_change_nothing(tmp_path: Path) -> None:
     undisturbed = diarise(MemoryJob(pcm.path, tmp_path), pcm, probabilities)
     for moment in (2, 5):
         try:
-            diarise(DirectoryJob(pcm.path, tmp_path / "job", cut_at=moment), pcm, probabilities)
-        except PowerCutError:
+            diarise(CutJob(pcm.path, tmp_path / "job", cut_at=moment), pcm, probabilities)
+        except LeftError:
             continue
-    last = DirectoryJob(pcm.path, tmp_path / "job")
+    last = CutJob(pcm.path, tmp_path / "job")
     assert diarise(last, pcm, probabilities) == undisturbed
-    assert last.found
+    assert last.recalled
 
 
 def _together(words: list[tuple[Word, str]], given: list[str | None], who: str, label: str | None) -> int:

@@ -8,7 +8,7 @@ import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 from numpy.typing import NDArray
 
-from tests.media.job import DirectoryJob
+from spotmill.testing import DirectoryJob
 from tests.video_checks import warnings
 from worker.pipelines.media import aac
 from worker.pipelines.media.pcm import RATE, Pcm

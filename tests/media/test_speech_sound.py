@@ -10,7 +10,8 @@ import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
 from spotmill import PermanentError
-from tests.media.job import DirectoryJob, PowerCutError
+from spotmill.testing import LeftError
+from tests.media.job import CutJob
 from worker.pipelines.media.pcm import RATE, Pcm
 from worker.pipelines.speech import sound
 from worker.pipelines.speech.sound import decoded_sound
@@ -32,7 +33,7 @@ def _make(path: Path, *arguments: str) -> Path:
 
 
 def _decode(path: Path, folder: Path, track: int | str = "default", max_hours: float = 24.0) -> Pcm:
-    job = DirectoryJob(path, folder / "job")
+    job = CutJob(path, folder / "job")
     return decoded_sound(job, job.download, track=track, max_hours=max_hours)
 
 
@@ -198,10 +199,10 @@ def test_sound_that_is_stored_is_not_decoded_again(pieces: None, tmp_path: Path)
     undisturbed = _decode(path, tmp_path / "undisturbed").path.read_bytes()
     steps_run = []
     for cut in range(2, 60):  # the power is cut at every moment there is
-        job = DirectoryJob(path, tmp_path / "job", cut_at=cut)
+        job = CutJob(path, tmp_path / "job", cut_at=cut)
         try:
             pcm = decoded_sound(job, job.download)
-        except PowerCutError:
+        except LeftError:
             steps_run.append(len(job.ran))
             continue
         break
@@ -211,5 +212,5 @@ def test_sound_that_is_stored_is_not_decoded_again(pieces: None, tmp_path: Path)
     def gone() -> Path:
         raise AssertionError("the source was asked for")
 
-    again = decoded_sound(DirectoryJob(path, tmp_path / "job"), gone)
+    again = decoded_sound(CutJob(path, tmp_path / "job"), gone)
     assert again.path.read_bytes() == undisturbed

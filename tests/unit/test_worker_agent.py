@@ -13,12 +13,13 @@ import pytest
 import structlog
 
 from shared.jobs import Claim
+from shared.settings import WorkerSettings
 from tests.cloud import wait_for
 from worker import scratch
 from worker.child.messages import Done, Limits
 from worker.holding import AbandonedError, Fenced, Held, Holding, Released, clean
 from worker.pace import Pace
-from worker.process import ChildProcess, environment
+from worker.process import ChildProcess, environment, limits
 from worker.scratch import ForeignFileError, Rooms, Scratch
 from worker.steps import step_id
 
@@ -270,6 +271,21 @@ def test_environment_is_bare(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen["LC_ALL"] == "C.UTF-8"
     assert seen["GCE_METADATA_HOST"] == "127.0.0.1:1"
     assert seen["ORT_DISABLE_TELEMETRY"] == "1"
+
+
+def test_children_share_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each slot has its share of them; the operator's word goes before, in a setting or in the environment."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    settings = WorkerSettings(
+        project="p", database_url="postgresql+pg8000://x", upload_bucket="u", result_bucket="r", child_user=None
+    )
+    shares = [limits(settings.model_copy(update={"worker_slots": slots})).threads for slots in (1, 3, 16)]
+    assert shares == [8, 2, 1]
+    allowed = limits(settings.model_copy(update={"worker_slots": 3, "child_threads": 5}))
+    assert environment(allowed.threads)["OMP_NUM_THREADS"] == "5"
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert environment(allowed.threads)["OMP_NUM_THREADS"] == "7"
 
 
 LIMITS = Limits(parent=os.getpid(), memory_bytes=8 * 1024**3, file_bytes=1024**2, open_files=256)

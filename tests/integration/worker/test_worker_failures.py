@@ -5,10 +5,19 @@ import signal
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.agents import Lab
 from tests.cloud import wait_for
+
+
+def _runs(pid: int) -> bool:
+    """Tell whether a process is alive; one that ended may be waiting for whoever adopted it."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_permanent_failure(lab: Lab) -> None:
@@ -41,10 +50,12 @@ def test_tried_too_often(lab: Lab) -> None:
 
 
 def test_crash(lab: Lab) -> None:
-    """A native crash ends the child, not the agent, and is a retryable failure that says what happened."""
-    job = lab.add("trial-crash", once=lab.folder / "once")
+    """A native crash ends the child and what it started, not the agent, and is a retryable failure that says so."""
+    job = lab.add("trial-crash", once=lab.folder / "once", log=lab.folder / "programs")
     machine = lab.start()
     lab.wait_for_status(job, "succeeded", tick=True)
+    (left,) = (int(line) for line in (lab.folder / "programs").read_text().split())
+    wait_for(lambda: not _runs(left), 30, "the program that the child left behind is ended")
     crashed, _ = lab.attempts(job)
     assert crashed.error == "The trial-crash pipeline crashed (signal 11, SIGSEGV)."
     assert len(machine.events("worker.started")) == 1

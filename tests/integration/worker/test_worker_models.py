@@ -104,6 +104,7 @@ def test_model_of_the_hub_is_copied_once(lab: Lab) -> None:
     assert "small: copied" in said[0]
     assert "other: /somewhere is not of the hub" in said[0]
     assert "small: the bucket has it already" in said[1]
+    _fill(lab, "models/tiny/0123456789abcdef", **{"model.bin": "half"})  # a copy that was never finished
     job = lab.add("trial-model", model="small")
     lab.start(models="small=tiny", model_dir=lab.folder / "models")
     files = lab.wait_for_status(job, "succeeded").result["files"]

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from worker.pipelines.images.boxes import Box, find_box, walk_boxes
 from worker.pipelines.images.exif import Exif, parse_exif, read_tiff_tags
 from worker.pipelines.images.ifd import Layout, Value, read_directory, read_layout
+from worker.pipelines.media.boxes import Box, find_box, walk_boxes
 
 _SIGNATURES = (
     (b"FUJIFILMCCD-RAW", "raf"),

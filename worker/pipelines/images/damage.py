@@ -6,9 +6,9 @@ from pathlib import Path
 
 from spotmill import PermanentError, RetryableError
 from worker.pipelines.images import png
-from worker.pipelines.images.boxes import walk_boxes
 from worker.pipelines.images.camera_files import seems_complete
 from worker.pipelines.images.formats import Format
+from worker.pipelines.media.boxes import walk_boxes
 
 _CUT_OFF = (
     "premature end of JPEG image",

@@ -1,11 +1,16 @@
-"""Boxes of ISO base media files (ISO/IEC 14496-12): made from their fields, and found in a file."""
+"""Boxes of ISO base media files (ISO/IEC 14496-12, 4.2: MP4, AVIF, HEIC, CR3): made, and found in a file."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-_CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
+#: More boxes side by side than any camera writes.
+_MAX_BOXES = 10_000
+
+#: The boxes on the way from a file to the sample descriptions of its tracks.
+_TO_DESCRIPTIONS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 #: The turn that changes nothing, as tkhd and mvhd want it.
 MATRIX = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 
@@ -28,27 +33,51 @@ def language_code(language: str | None) -> bytes:
     return struct.pack(">H", first << 10 | second << 5 | third)
 
 
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box whose content lies from ``start`` to where it claims to ``end``; ``extended`` is the type of a ``uuid``."""
+
+    kind: bytes
+    start: int
+    end: int
+    extended: bytes
+
+
+def walk_boxes(file: BinaryIO, start: int, end: int) -> Iterator[Box]:
+    """Find the boxes between two offsets; the last may claim to reach further."""
+    for _ in range(_MAX_BOXES):
+        if start >= end:
+            return
+        file.seek(start)
+        head = file.read(32)
+        length, content = int.from_bytes(head[:4], "big"), 8
+        if length == 1:
+            length, content = int.from_bytes(head[8:16], "big"), 16
+        if length == 0:  # this box reaches to the end, wherever that is
+            length = end - start
+        extended = head[content : content + 16] if head[4:8] == b"uuid" else b""
+        yield Box(head[4:8], start + content + len(extended), start + length, extended)
+        start += max(length, 8)
+
+
+def find_box(file: BinaryIO, start: int, end: int, kind: bytes) -> Box | None:
+    """Find the first box of a kind between two offsets."""
+    return next((box for box in walk_boxes(file, start, end) if box.kind == kind), None)
+
+
 def sample_descriptions(path: Path) -> list[bytes]:
     """Return the ``stsd`` box of each track of a file that we had ffmpeg write."""
     with path.open("rb") as file:
-        return list(_find(file, 0, path.stat().st_size))
+        return list(_descriptions(file, 0, path.stat().st_size, _TO_DESCRIPTIONS))
 
 
-def _find(file: BinaryIO, at: int, end: int) -> Sequence[bytes]:
-    found: list[bytes] = []
-    while at + 8 <= end:
-        file.seek(at)
-        size, kind = struct.unpack(">I4s", file.read(8))
-        header = 8
-        if size == 1:
-            (size,) = struct.unpack(">Q", file.read(8))
-            header = 16
-        if size < header:
-            break
-        if kind == b"stsd":
-            file.seek(at)
-            found.append(file.read(size))
-        elif kind in _CONTAINERS:
-            found += _find(file, at + header, min(end, at + size))
-        at += size
-    return found
+def _descriptions(file: BinaryIO, start: int, end: int, way: tuple[bytes, ...]) -> Iterator[bytes]:
+    for found in walk_boxes(file, start, end):
+        if found.kind != way[0]:
+            continue
+        inner_end = min(found.end, end)
+        if len(way) > 1:
+            yield from _descriptions(file, found.start, inner_end, way[1:])
+        else:
+            file.seek(found.start)
+            yield box(found.kind, file.read(inner_end - found.start))

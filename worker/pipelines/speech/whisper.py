@@ -8,6 +8,7 @@ shows. A GPU adds up in another order for another size of batch, so there the ba
 import os
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,10 @@ _SLOT = 40
 _NO_SPEECH, _LOWEST_LOG_PROBABILITY = 0.6, -1.0
 #: How a clip is heard again in which the model went round in circles: by search, where Whisper would draw lots.
 _AGAIN: dict[str, Any] = {"repetition_penalty": 1.1, "no_repeat_ngram_size": 6}
+
+#: Batches that are heard side by side on a CPU. While one waits for Python and numpy, which use a single processor, the
+#: other one computes.
+_LISTENERS = 2
 
 #: How often what was left out of a clip is heard, the first time included.
 _HEARINGS = 3
@@ -85,11 +90,18 @@ class Whisper:
         supported = ctranslate2.get_supported_compute_types(device)
         wanted = ("float16", "float32") if self.gpu else ("int8", "float32")
         self.compute_type = next(kind for kind in wanted if kind in supported)
+        listeners = 1 if self.gpu else min(_LISTENERS, threads())
         #: faster-whisper's own model
         self.model = WhisperModel(
-            str(path), device=device, compute_type=self.compute_type, cpu_threads=threads(), local_files_only=True
+            str(path),
+            device=device,
+            compute_type=self.compute_type,
+            cpu_threads=threads() // listeners,
+            num_workers=listeners,
+            local_files_only=True,
         )
-        self._batched = BatchedInferencePipeline(self.model)
+        self.listeners = [Listener(BatchedInferencePipeline(self.model)) for _ in range(listeners)]
+        self._pool = ThreadPoolExecutor(listeners)
         #: Seconds that a clip took in the last batch, None before the first.
         self.pace: float | None = None
 
@@ -105,6 +117,21 @@ class Whisper:
     def hear(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe) -> list[Heard]:
         """Recognise clips of at most 30 s as one batch; times count from the beginning of each clip."""
         started = time.monotonic()
+        count = min(len(self.listeners), len(clips))
+        parts = [clips[number::count] for number in range(count)]
+        said = list(self._pool.map(Listener.hear, self.listeners[:count], parts, [recipe] * count))
+        self.pace = (time.monotonic() - started) / len(clips)
+        return [Heard(tuple(said[number % count][number // count])) for number in range(len(clips))]
+
+
+class Listener:
+    """What one thread hears with; ``pipeline`` is faster-whisper's, which is for one thread at a time."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._pipeline = pipeline
+
+    def hear(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe) -> list[list[HeardWord]]:
+        """Recognise clips, and again what was left out of them."""
         heard = self._hear(clips, recipe)
         for _ in range(_HEARINGS - 1):
             missed = [
@@ -118,8 +145,7 @@ class Whisper:
             parts = [clips[number][round(gap.start * RATE) : round(gap.end * RATE)] for number, gap in missed]
             for (number, gap), said in zip(missed, self._hear(parts, recipe), strict=True):
                 heard[number] = sorted([*heard[number], *(word.moved(gap.start) for word in said)], key=_by_time)
-        self.pace = (time.monotonic() - started) / len(clips)
-        return [Heard(tuple(said)) for said in heard]
+        return heard
 
     def _hear(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe) -> list[list[HeardWord]]:
         found = self._recognise(clips, recipe)
@@ -137,7 +163,7 @@ class Whisper:
             sound[first : first + len(clip)] = clip
             # The library cuts fractions of samples off; with half a sample more none is lost to the binary fractions.
             cuts.append({"start": first / RATE, "end": (first + len(clip) + 0.5) / RATE})
-        segments, _ = self._batched.transcribe(
+        segments, _ = self._pipeline.transcribe(
             sound,
             clip_timestamps=cuts,
             language=recipe.language,
