@@ -88,6 +88,39 @@ def test_a_film_in_which_nobody_speaks_is_shown_alone(watched: Watched, cloud: C
     expect(page.get_by_role("slider", name="Place in the recording")).to_be_visible()
 
 
+def unpainted(page: Page) -> int:
+    """How many pixels in the middle of the line are empty: a drawing of sound is made of bars."""
+    row = """canvas => {
+        const { data, width } = canvas.getContext("2d").getImageData(0, 23, canvas.width, 1);
+        return Array.from({ length: width }, (_, x) => data[4 * x + 3]).filter(alpha => !alpha).length;
+    }"""
+    return int(page.locator(".timeline-drawing").evaluate(row))
+
+
+def test_without_sound_there_is_no_drawing_of_it(watched: Watched, cloud: Cloud, page: Page) -> None:
+    """A film that is mute has a plain line to move on, not one that looks like a quiet recording."""
+    wait_for(lambda: unpainted(page) > 100, what="the sound is drawn")
+    mute = watched.page(f"/jobs/{finished(cloud, 'mute.mp4', filmed(TALK.duration), pipeline='video')}")
+    loaded(mute)
+    wait_for(lambda: unpainted(mute) == 0, what="the plain line is drawn")
+    line = mute.get_by_role("slider", name="Place in the recording")
+    line.press("ArrowRight")
+    wait_for(lambda: abs(seconds(mute) - 5) < 0.1, what="five seconds further")
+    expect(line).to_have_attribute("aria-valuetext", f"0:05 of 0:{int(TALK.duration):02}")
+
+
+def test_what_was_found_of_a_film_is_said_once(watched: Watched, cloud: Cloud) -> None:
+    """One duration, and words that people know."""
+    found = {"seconds": 45.2, "starts_at": 0, "container": "mov,mp4,m4a,3gp,3g2,mj2", "duration": 44.1, "speech": True}
+    page = watched.page(f"/jobs/{finished(cloud, 'a.mov', [], pipeline='video', result=found)}")
+    facts = page.get_by_role("region", name="What was found").locator(".facts > div")
+    expect(facts).to_have_text(["Duration45 s", "ContainerMP4/QuickTime", "Speechyes"])
+    late = {"seconds": 45.2, "starts_at": 1.4, "container": "nobody knows"}
+    page = watched.page(f"/jobs/{finished(cloud, 'a.ts', [], pipeline='video', result=late)}")
+    facts = page.get_by_role("region", name="What was found").locator(".facts > div")
+    expect(facts).to_have_text(["Duration45 s", "Containernobody knows", "Starts at1.4 s"])
+
+
 def test_sound_alone_plays(watched: Watched, cloud: Cloud) -> None:
     """Also of a pipeline that published nothing but sound; an address with a time goes there."""
     files = [File("mp3", sound(TALK.duration), "audio/mp4", "sound.m4a")]

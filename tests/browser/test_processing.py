@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
+from sqlalchemy import text
 
 from shared.models import Outcome
 from tests.browser.conftest import PHONE, WIDE, Watched
@@ -246,6 +247,21 @@ def test_attempts(watched: Watched, mill: Mill, shot: Callable[[Page, str], None
     expect(attempts.nth(0)).to_contain_text("42 s of work saved")
     expect(page.get_by_role("row", name="Focal length")).to_contain_text("35")
     shot(page, "job-attempts")
+
+
+def test_done_counts_the_work_of_all_attempts(watched: Watched, mill: Mill) -> None:
+    """The heading says how long the file took in all, not how long the last attempt did."""
+    (job,) = mill.record("long.jpg")
+    mill.release(mill.take(job), Outcome.PREEMPTED)
+    mill.release(mill.take(job), Outcome.LOST)
+    mill.commit(mill.take(job), {})
+    took = text("""UPDATE attempts SET started_at = ended_at - make_interval(secs => :took)
+                   WHERE job_id = :job AND attempt = :attempt""")
+    with mill.cloud.engine.begin() as connection:
+        for attempt, seconds in enumerate((67, 5, 3), start=1):
+            connection.execute(took, {"took": seconds, "job": job, "attempt": attempt})
+    page = watched.page(f"/jobs/{job}")
+    expect(page.locator(".job-now")).to_contain_text("in 1 min 15 s")
 
 
 def test_errors_in_words(watched: Watched, mill: Mill) -> None:

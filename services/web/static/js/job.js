@@ -72,8 +72,10 @@ function show() {
   document.title = `${job.filename}: ${statusWord(job.status)} · Spotmill`;
 }
 
-function doneWords(done) {
-  return done.started_at && done.finished_at ? `in ${duration(secondsSince(done.started_at, done.finished_at))}` : "";
+/** How long all attempts took together: an interrupted one worked, too. */
+function doneWords({ attempts }) {
+  const worked = attempts.reduce((sum, { started_at: from, ended_at: to }) => sum + secondsSince(from, to), 0);
+  return attempts.length ? `in ${duration(worked)}` : "";
 }
 
 function failedWords(failed) {

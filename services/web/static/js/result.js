@@ -9,9 +9,9 @@ const KNOWN = [
   ["size", "Dimensions"],
   ["format", "Format"],
   ["taken_at", "Taken"],
-  ["duration", "Duration"],
-  ["duration_seconds", "Duration"],
   ["seconds", "Duration"],
+  ["duration_seconds", "Duration"],
+  ["duration", "Duration"],
   ["colour_profile", "Colour profile"],
   ["orientation", "Orientation"],
   ["has_alpha", "Transparent"],
@@ -29,6 +29,28 @@ const ORIENTATIONS = {
   7: "mirrored on its side, corrected",
   8: "turned to the right, corrected",
 };
+
+//: A film's own length, then that of what was heard in it: the first that there is is shown.
+const LENGTHS = ["seconds", "duration_seconds", "duration"];
+
+//: FFmpeg's names of demuxers: https://ffmpeg.org/ffmpeg-formats.html#Demuxers
+const CONTAINERS = new Map([
+  ["asf", "Windows Media (ASF)"],
+  ["avi", "AVI"],
+  ["dv", "DV"],
+  ["flv", "Flash Video"],
+  ["ivf", "IVF"],
+  ["matroska,webm", "Matroska/WebM"],
+  ["mov,mp4,m4a,3gp,3g2,mj2", "MP4/QuickTime"],
+  ["mpeg", "MPEG"],
+  ["mpegts", "MPEG transport stream"],
+  ["mxf", "MXF"],
+  ["nut", "NUT"],
+  ["ogg", "Ogg"],
+  ["rm", "RealMedia"],
+  ["wtv", "Windows TV recording"],
+  ["yuv4mpegpipe", "YUV4MPEG"],
+]);
 
 let shown = "";
 
@@ -55,6 +77,7 @@ function facts(result) {
     delete values.width;
     delete values.height;
   }
+  for (const key of LENGTHS.filter((name) => typeof values[name] === "number").slice(1)) delete values[key];
   const order = [...KNOWN.map(([key]) => key).filter((key) => key in values), ...Object.keys(values).filter((key) => !KNOWN.some(([known]) => known === key))];
   return order
     .map((key) => [KNOWN.find(([known]) => known === key)?.[1] ?? spelled(key), worded(key, values[key], "format" in values)])
@@ -72,7 +95,9 @@ function worded(key, value, isPicture = false) {
   if (value === null || value === undefined) return "";
   if (key === "orientation") return ORIENTATIONS[value] ?? String(value);
   if (key === "format") return String(value).toUpperCase();
-  if (["duration", "duration_seconds", "seconds"].includes(key)) return duration(value);
+  if (LENGTHS.includes(key)) return duration(value);
+  if (key === "starts_at") return value ? `${value} s` : "";
+  if (key === "container") return CONTAINERS.get(value) ?? String(value);
   if (key === "frames" && isPicture) return value > 1 ? `${value}, the first is shown` : "";
   if (key === "taken_at") return String(value).replace("T", " ");
   if (typeof value === "boolean") return value ? "yes" : "no";

@@ -6,6 +6,7 @@ import { clock } from "./player.js";
 
 const HEIGHT = 56;
 const LANE = 6; // of the speakers' colours, in pixels
+const TRACK = 4; // the plain line where nothing says how loud it is, in pixels
 const STEP = 5; // seconds that an arrow key moves
 const LEAP = 30;
 const MOST_POINTS = 4_000_000; // of a drawing that is worth reading
@@ -83,10 +84,18 @@ export class Timeline {
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.clearRect(0, 0, width, HEIGHT);
     const room = HEIGHT - LANE - 4;
-    for (let x = 0; x < width; x += 3) {
-      pen.fillStyle = style.getPropertyValue(x < played ? "--timeline-played" : "--timeline-rest");
-      const loud = Math.max(0.04, this.#loudness(x / width, (x + 3) / width));
-      pen.fillRect(x, (room - room * loud) / 2, 2, room * loud);
+    const shade = (x) => style.getPropertyValue(x < played ? "--timeline-played" : "--timeline-rest");
+    if (this.#peaks.length) {
+      for (let x = 0; x < width; x += 3) {
+        pen.fillStyle = shade(x);
+        const loud = Math.max(0.04, this.#loudness(x / width, (x + 3) / width));
+        pen.fillRect(x, (room - room * loud) / 2, 2, room * loud);
+      }
+    } else {
+      for (const [from, to] of [[0, played], [played, width]]) {
+        pen.fillStyle = shade(from);
+        pen.fillRect(from, (room - TRACK) / 2, to - from, TRACK);
+      }
     }
     for (const { start, end, hue } of this.#stretches) {
       pen.fillStyle = style.getPropertyValue(`--speaker-${hue}`);
@@ -97,7 +106,6 @@ export class Timeline {
   }
 
   #loudness(from, to) {
-    if (!this.#peaks.length) return 0;
     const last = Math.max(Math.floor(from * this.#peaks.length) + 1, Math.floor(to * this.#peaks.length));
     let most = 0;
     for (let n = Math.floor(from * this.#peaks.length); n < last && n < this.#peaks.length; n += 1) most = Math.max(most, this.#peaks[n]);
