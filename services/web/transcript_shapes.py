@@ -1,5 +1,6 @@
 """The JSON of transcripts, speakers and search in API v1."""
 
+import re
 import uuid
 from typing import Annotated
 
@@ -58,10 +59,28 @@ class JobTranscript(Shape):
     analysis: Analysis | None = Field(description="Null if the job made none.")
 
 
+#: A letter that can be seen: no white space, no control, no mark that only joins letters or turns their direction.
+_SEEN = (
+    r"[^\s\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    r"\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff]"
+)
+
+
+def _readable(name: str) -> str:
+    if name and not re.search(_SEEN, name):
+        raise ValueError("No letter of the name can be seen; an empty one takes a name back.")
+    return clean(name)
+
+
 class NewName(Wish):
     """What a speaker is to be called; an empty name takes back the one that was given."""
 
-    name: Annotated[str, StringConstraints(max_length=80), AfterValidator(clean)]
+    name: Annotated[
+        str,
+        StringConstraints(max_length=80),
+        AfterValidator(_readable),
+        Field(json_schema_extra={"anyOf": [{"maxLength": 0}, {"pattern": _SEEN}]}),
+    ]
 
 
 class ExcerptPart(Shape):

@@ -71,6 +71,21 @@ def test_the_keyboard_goes_from_word_to_word(watched: Watched, talk: uuid.UUID) 
     expect(page.locator(".when").last).to_be_focused()
 
 
+def test_arrows_go_on_from_the_word_that_was_clicked(watched: Watched, talk: uuid.UUID) -> None:
+    """The mouse leaves the keys where it was, without a frame that would keep the words from following the sound."""
+    page = opened(watched, talk)
+    word(page, "They").click()
+    stopped(page)
+    expect(word(page, "They")).to_be_focused()
+    assert page.locator(".transcript :focus-visible").count() == 0
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".w:focus")).to_have_text(TALK.segments[1].words[4].word.strip())
+    word(page, "They").click()
+    stopped(page)
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".when").nth(2)).to_be_focused()
+
+
 def test_a_name_is_given_in_place_and_is_everywhere_at_once(watched: Watched, talk: uuid.UUID) -> None:
     """In every paragraph, the panel and the analysis; for the next reader and in what is downloaded, too."""
     page = opened(watched, talk)

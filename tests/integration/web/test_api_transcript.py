@@ -105,6 +105,33 @@ def test_writes_come_from_our_pages_and_make_sense(web: Web, ada: Person) -> Non
     assert put(ada, job, "S1", "\0Ann\nLee").get_json()["speakers"][0]["called"] == "Ann Lee"
 
 
+@pytest.mark.parametrize("unseen", ["\0", " \t\n", "\u200b\u2060"])
+def test_a_name_that_cannot_be_seen_is_refused(web: Web, ada: Person, unseen: str) -> None:
+    """The name that somebody has stays; only an empty one takes it back."""
+    job = recording(web.cloud, "council.mp3", owner=ada.email)
+    put(ada, job, "S2", "Grace")
+    refused = put(ada, job, "S2", unseen)
+    assert refused.status_code == 422
+    assert refused.get_json()["errors"][0]["pointer"] == "/name"
+    assert ada.api(f"/jobs/{job}/transcript")["speakers"][1]["name"] == "Grace"
+    assert put(ada, job, "S2", "").get_json()["speakers"][1]["name"] is None
+
+
+def test_speakers_of_one_name_stay_two(web: Web, ada: Person) -> None:
+    """Both are called so everywhere, and each has figures of its own."""
+    job = recording(web.cloud, "council.mp3", owner=ada.email)
+    before = ada.api(f"/jobs/{job}/transcript")["statistics"]
+    for label in ("S1", "S3"):
+        put(ada, job, label, "Ada")
+    shown = ada.api(f"/jobs/{job}/transcript")
+    assert [(s["label"], s["called"]) for s in shown["speakers"]] == [("S1", "Ada"), ("S2", "Speaker 2"), ("S3", "Ada")]
+    assert shown["statistics"] == before
+    assert [row["speaker"] for row in before["speakers"]] == ["S1", "S2", "S3"]
+    text = ada.get(f"{API}/jobs/{job}/transcript.txt").text
+    assert "Ada: Good morning" in text
+    assert "Ada: We decided" in text
+
+
 def test_jobs_without_a_transcript_say_so(web: Web, ada: Person) -> None:
     """A job that waits, one that made none, one whose transcript nobody can read, and one that is too long: 409."""
     [waiting] = web.record(ada.email, "later.mp3", pipeline="speech")

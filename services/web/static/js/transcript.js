@@ -141,6 +141,7 @@ export class Transcript {
     if (when) this.#player.playFrom(when.second);
     const span = event.target.closest(".w");
     if (!span || !getSelection().isCollapsed) return; // who selects words wants to copy them
+    this.#focusWord(span.at, { preventScroll: true }); // the arrow keys go on from here
     this.#play(span.at);
   }
 
@@ -173,10 +174,10 @@ export class Transcript {
     paragraph.when.focus();
   }
 
-  #focusWord(index) {
+  #focusWord(index, options) {
     const { span } = this.words[index];
     span.tabIndex = -1;
     span.setAttribute("role", "button");
-    span.focus();
+    span.focus(options);
   }
 }
