@@ -1,15 +1,21 @@
 """Objects in Cloud Storage: how they are named, which are ignored, and how uploads are named."""
 
+import json
 import re
 import unicodedata
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 #: Metadata of an uploaded object that says whose it is, which pipeline it is for, and with which settings.
 OWNER_METADATA = "owner"
 PIPELINE_METADATA = "pipeline"
 SETTINGS_METADATA = "settings"
+#: Most bytes of settings that an object carries. All its metadata may have 8 KiB, names and owner included
+#: (https://cloud.google.com/storage/quotas#objects).
+SETTINGS_MAX_BYTES = 7000
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 #: The form of ``upload_name``.
@@ -82,6 +88,18 @@ def safe_filename(filename: str) -> str:
 def upload_name(filename: str, upload_id: uuid.UUID, now: datetime) -> str:
     """Name a new upload: ``<UTC hour as 20251203T15Z>/<upload id>/<safe filename>``."""
     return f"{now.astimezone(UTC):%Y%m%dT%HZ}/{upload_id}/{safe_filename(filename)}"
+
+
+def settings_metadata(settings: Mapping[str, Any]) -> str:
+    """Write settings as an object carries them: JSON that a header may hold and that no proxy or signature changes.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    written = json.dumps(dict(settings)).replace("  ", " \\u0020").replace("\x7f", "\\u007f")
+    if len(written) > SETTINGS_MAX_BYTES:
+        raise ValueError(f"These settings have {len(written)} bytes; with a file go {SETTINGS_MAX_BYTES} at most.")
+    return written
 
 
 def attempt_prefix(job_id: uuid.UUID, attempt: int) -> str:

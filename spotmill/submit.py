@@ -11,9 +11,18 @@ import click
 from pydantic import ValidationError
 
 from shared.messages import IngestMessage
-from shared.objects import OWNER_METADATA, PIPELINE_METADATA, SETTINGS_METADATA, is_ignored, parse_uri, upload_name
+from shared.objects import (
+    OWNER_METADATA,
+    PIPELINE_METADATA,
+    SETTINGS_METADATA,
+    is_ignored,
+    parse_uri,
+    settings_metadata,
+    upload_name,
+)
 from shared.routing import content_type_of
 from shared.settings import Settings, SettingsError, load
+from spotmill.fitting import refuse_unfit
 
 #: Seconds that Pub/Sub or one chunk of an upload may take.
 _DEADLINE_SECONDS = 60
@@ -39,7 +48,13 @@ def _setting(_context: click.Context, _option: click.Parameter, given: tuple[str
 @click.option("--pipeline", help="Pipeline to use; without it the content type decides.")
 @click.option("--owner", help="E-mail of the person whose jobs these are; without it everybody sees them.")
 @click.option(
-    "--setting", "settings", multiple=True, callback=_setting, help="NAME=VALUE for the pipeline; repeatable."
+    "--setting",
+    "settings",
+    multiple=True,
+    callback=_setting,
+    metavar="NAME=VALUE",
+    help="Setting of the pipeline; repeatable. VALUE is JSON if it can be read as JSON, else text: "
+    """--setting language=de --setting 'vocabulary=["Ann","Bo"]'""",
 )
 def command(sources: tuple[str, ...], pipeline: str | None, owner: str | None, settings: dict[str, Any]) -> None:
     """Submit objects that are in a bucket already, or upload files."""
@@ -56,34 +71,45 @@ def command(sources: tuple[str, ...], pipeline: str | None, owner: str | None, s
     for file in files:
         if not file.is_file():
             raise click.UsageError(f"{file} is no file")
+    refuse_unfit(settings, pipeline, {str(file): content_type_of("", file.name) for file in files})
+    try:
+        carried = settings_metadata(settings) if settings and files else None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     if messages:
-        _check(configured, messages)
+        refuse_unfit(settings, pipeline, _check(configured, messages))
         _publish(configured, messages)
     if files:
-        upload = _uploader(configured, pipeline, owner, settings)
+        upload = _uploader(configured, pipeline, owner, carried)
         for file in files:
             click.echo(f"{file} is {upload(file)}")
 
 
-def _check(configured: Settings, messages: list[IngestMessage]) -> None:
-    """Refuse objects that do not exist, or have the name of no upload: the dispatcher could only drop them."""
+def _check(configured: Settings, messages: list[IngestMessage]) -> dict[str, str]:
+    """Refuse objects that do not exist, or have the name of no upload: the dispatcher could only drop them.
+
+    Returns the content type of each of the others, by its URI.
+    """
     from google.api_core.exceptions import Forbidden  # noqa: PLC0415 - not needed for files
 
     from shared.storage_client import open_storage  # noqa: PLC0415
 
     client = open_storage(configured.project)
+    types: dict[str, str] = {}
     for target in (parse_uri(uri) for message in messages for uri in message.named):
         if is_ignored(target.name):
             raise click.ClickException(
                 f"{target.uri} has the name of a folder or of an unfinished file; give it another"
             )
-        blob = client.bucket(target.bucket).blob(target.name, generation=target.generation)
+        bucket = client.bucket(target.bucket)
         try:
-            found = blob.exists(timeout=_DEADLINE_SECONDS)
+            blob = bucket.get_blob(target.name, generation=target.generation, timeout=_DEADLINE_SECONDS)
         except Forbidden as error:
             raise click.ClickException(f"{target.uri} may not be read: {error.message}") from None
-        if not found:
+        if blob is None:
             raise click.ClickException(f"there is no object {target.uri}")
+        types[target.uri] = content_type_of(blob.content_type or "", target.name)
+    return types
 
 
 def _publish(configured: Settings, messages: list[IngestMessage]) -> None:
@@ -100,7 +126,7 @@ def _publish(configured: Settings, messages: list[IngestMessage]) -> None:
 
 
 def _uploader(
-    configured: Settings, pipeline: str | None, owner: str | None, settings: dict[str, Any]
+    configured: Settings, pipeline: str | None, owner: str | None, settings: str | None
 ) -> Callable[[Path], str]:
     from shared.storage_client import open_storage  # noqa: PLC0415 - not needed for objects
 
@@ -108,7 +134,7 @@ def _uploader(
     chosen = {
         OWNER_METADATA: owner,
         PIPELINE_METADATA: pipeline,
-        SETTINGS_METADATA: json.dumps(settings) if settings else None,
+        SETTINGS_METADATA: settings,
     }
 
     def upload(file: Path) -> str:

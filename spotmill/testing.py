@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
+from shared.complaints import complaint
 from spotmill.language_model import LanguageModel
 from spotmill.pipeline import Model, ModelError, Passage, Pipeline, Source
 
@@ -193,8 +194,6 @@ class DirectoryJob:
         return self.folder / "artifacts"
 
     def _check_settings(self, pipeline: Pipeline) -> None:
-        from worker.child.settings_check import complaint  # noqa: PLC0415 - it needs the extra ``worker``
-
         wrong = complaint(self.settings, pipeline.settings_schema)
         if wrong is not None:
             raise ValueError(f"the settings do not fit the {pipeline.name} pipeline: {wrong}")

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import jsonschema
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from shared import lifecycle
+from shared.complaints import complaint
 from shared.database import refused
 from shared.jobs import NewJob, Pending, Recorded
 from shared.messages import MalformedError, StorageObject
@@ -55,10 +55,8 @@ def to_job(arrival: Arrival, offers: Sequence[Offer]) -> NewJob:
     )
     offer = next((o for o in offers if o.name == pipeline), None)
     if offer is not None and problem is None:
-        try:
-            jsonschema.validate(settings, offer.settings_schema)
-        except jsonschema.ValidationError as invalid:
-            problem = f"The settings for {pipeline} are wrong: {invalid.json_path}: {invalid.message}."
+        wrong = complaint(settings, offer.settings_schema)
+        problem = f"The settings do not fit the {pipeline} pipeline: {wrong}" if wrong is not None else None
     return NewJob(
         bucket=resource.bucket,
         object=resource.name,

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,6 +17,8 @@ from pydantic import (
 )
 
 from shared.models import JobStatus, Outcome, StopMode, WorkerState
+from shared.objects import SETTINGS_MAX_BYTES, settings_metadata
+from shared.storable import fault_of
 
 
 class Shape(BaseModel):
@@ -297,6 +300,13 @@ _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 MEDIA_TYPE = rf'{_WORD}/{_WORD}( *; *{_WORD}=({_WORD}|"[ !#-\[\]-~]*"))*'
 
 
+def _storable(settings: dict[str, Any]) -> dict[str, Any]:
+    if (fault := fault_of(settings)) is not None:
+        raise ValueError(f"These settings cannot be used: {fault}.")
+    settings_metadata(settings)
+    return settings
+
+
 class NewUpload(Wish):
     """A file that somebody wants to upload."""
 
@@ -308,6 +318,10 @@ class NewUpload(Wish):
     ] = Field("", description="Media type as the browser knows it; empty: judged by the name.")
     size: Annotated[int, Field(ge=1, le=5 * 1024**4, description="Bytes."), BeforeValidator(_whole)]
     pipeline: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    settings: Annotated[dict[str, Any], AfterValidator(_storable)] = Field(
+        default_factory=dict,
+        description=f"Settings of the pipeline, by its own schema; {SETTINGS_MAX_BYTES} bytes of JSON at most.",
+    )
 
 
 class NewRun(Wish):

@@ -2,7 +2,10 @@
 
 import re
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -10,15 +13,21 @@ from services.web.backends import Backends
 from services.web.problems import unprocessable
 from services.web.shapes import MEDIA_TYPE, NewUpload, Upload
 from services.web.views import Person
-from shared.objects import OWNER_METADATA, PIPELINE_METADATA, upload_name
+from shared.objects import OWNER_METADATA, PIPELINE_METADATA, SETTINGS_METADATA, settings_metadata, upload_name
 from shared.routing import content_type_of, installed_offers
 
 _CONTENT_TYPE = re.compile(MEDIA_TYPE)
 
 
-def object_metadata(person: Person, pipeline: str | None) -> dict[str, str]:
-    """Return what travels with the object: whose it is, and what it is for."""
-    return {OWNER_METADATA: person.email} | ({PIPELINE_METADATA: pipeline} if pipeline else {})
+def object_metadata(
+    person: Person, pipeline: str | None, settings: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, str]:
+    """Return what travels with the object: whose it is, what it is for, and with which settings."""
+    return (
+        {OWNER_METADATA: person.email}
+        | ({PIPELINE_METADATA: pipeline} if pipeline else {})
+        | ({SETTINGS_METADATA: settings_metadata(settings)} if settings else {})
+    )
 
 
 def check_pipeline(connection: Connection, pipeline: str | None) -> None:
@@ -65,7 +74,7 @@ def permit(wish: NewUpload, person: Person, backends: Backends) -> Upload:
         "Content-Type": content_type,
         "x-goog-if-generation-match": "0",
         "x-goog-content-length-range": f"0,{wish.size}",
-    } | {f"x-goog-meta-{key}": value for key, value in object_metadata(person, wish.pipeline).items()}
+    } | {f"x-goog-meta-{key}": value for key, value in object_metadata(person, wish.pipeline, wish.settings).items()}
     put = wish.size <= settings.upload_put_max_bytes
     method = "PUT" if put else "POST"
     if not put:

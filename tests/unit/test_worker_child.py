@@ -41,7 +41,6 @@ from worker.child.messages import (
     decode_told,
     encode,
 )
-from worker.child.settings_check import complaint
 
 
 class Agent:
@@ -430,21 +429,6 @@ def test_limits_travel() -> None:
     """The child gets the limits that the agent chose."""
     limits = Limits(1, 2, 3, 4, uid=5, gid=6, groups=[7])
     assert Limits.decode(limits.encode()) == limits
-
-
-@pytest.mark.parametrize(
-    ("settings", "schema", "said"),
-    [
-        ({}, {"type": "object", "additionalProperties": False}, None),
-        ({}, {"type": "object", "required": ["x"]}, "'x' is a required property"),
-        ({"x": {"y": 1}}, {"properties": {"x": {"properties": {"y": {"type": "string"}}}}}, "x.y: 1 is not of type"),
-        ({"x": 1}, {"properties": {"x": {"type": "integer"}}}, None),
-    ],
-)
-def test_complaints(settings: dict[str, Any], schema: dict[str, Any], said: str | None) -> None:
-    """Wrong settings are named by their path."""
-    found = complaint(settings, schema)
-    assert (found is None) if said is None else (found is not None and found.startswith(said))
 
 
 def test_kinds_of_messages() -> None:

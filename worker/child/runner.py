@@ -5,12 +5,12 @@ import os
 import tempfile
 import traceback
 
+from shared.complaints import complaint
 from spotmill.pipeline import PermanentError, Pipeline, RetryableError
 from worker.child.installed import load_pipelines
 from worker.child.job import ChildJob, LeaveError
 from worker.child.line import HungUpError, Line
 from worker.child.messages import Done, Failed, Offered, Ready, Run, Said, Stopped
-from worker.child.settings_check import complaint
 
 #: Characters of a traceback that reach the log.
 _DETAILS = 20_000

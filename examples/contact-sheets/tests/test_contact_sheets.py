@@ -123,5 +123,5 @@ def test_the_labels_font_is_the_operators(tmp_path: Path) -> None:
 def test_settings_are_checked_against_the_schema(tmp_path: Path) -> None:
     """What the schema forbids never reaches the pipeline."""
     job = DirectoryJob(archive(tmp_path / "day.zip", DAY), tmp_path / "job", {"columns": 0})
-    with pytest.raises(ValueError, match="columns: 0 is less than the minimum of 1"):
+    with pytest.raises(ValueError, match="columns: 0 is not a whole number from 1 to 12"):
         job.run(contact_sheets)

@@ -14,11 +14,11 @@ from services.dispatcher.handlers import tick
 from services.dispatcher.reconcile import Reconciled, reconcile
 from services.dispatcher.sweep import Swept, sweep
 from shared import lifecycle
+from shared.complaints import complaint
 from shared.jobs import Backoff, Failure, NewJob
 from shared.models import JobStatus
 from shared.settings import load
 from tests.dispatch import Dispatch
-from worker.child.settings_check import complaint
 from worker.pipelines.image import SETTINGS_SCHEMA
 
 HOUR = 3600

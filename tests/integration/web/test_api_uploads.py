@@ -112,6 +112,39 @@ def test_the_chosen_pipeline_travels_with_the_file(web: Web, photo: bytes) -> No
     assert "image" in refused.get_json()["detail"]
 
 
+def test_settings_travel_with_the_file(web: Web, photo: bytes) -> None:
+    """They are signed into the object's metadata and reach the job as they were given, whatever letters they have."""
+    ada = web.person()
+    settings = {"webp_quality": 40, "title": 'Grüße  aus   "Köln"\x7f, 日本'}
+    given = permission(ada, len(photo), "set.jpg", pipeline="image", settings=settings)
+    requests.put(given["url"], data=photo, headers=given["headers"], timeout=10).raise_for_status()
+    wait_for(lambda: ada.names("q=set.jpg"), what="the job is in the list")
+    [job] = ada.api("/jobs?q=set.jpg")["jobs"]
+    assert ada.api(f"/jobs/{job['id']}")["settings"] == settings
+    again = permission(ada, len(photo), "set.jpg", settings={"webp_quality": 40})
+    bent = again["headers"] | {"x-goog-meta-settings": '{"webp_quality": 100}'}
+    assert requests.put(again["url"], data=photo, headers=bent, timeout=10).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ('{"a": 1e999}', "a number that is too large"),
+        ('{"a": "\\u0000"}', "a character that no text may have"),
+        ('{"a": ' + 120 * "[" + 120 * "]" + "}", "more than 100 levels deep"),
+        ('{"a": "' + 7000 * "x" + '"}', "7000 at most"),
+        ("[1]", "an object"),
+    ],
+)
+def test_settings_that_no_file_can_carry_are_refused(web: Web, settings: str, said: str) -> None:
+    """What a file's metadata or the database cannot hold is refused at once, with the reason."""
+    body = f'{{"filename": "a.jpg", "size": 1, "settings": {settings}}}'
+    refused = web.person().post(f"{API}/uploads", data=body, content_type="application/json")
+    assert refused.status_code == 422, refused.text
+    assert [error["pointer"] for error in refused.get_json()["errors"]] == ["/settings"]
+    assert said in refused.get_json()["detail"]
+
+
 def test_a_type_that_the_browser_does_not_know_is_judged_by_the_name(web: Web) -> None:
     """Many browsers have no type for HEIC photographs."""
     for claimed in ("", "application/octet-stream"):

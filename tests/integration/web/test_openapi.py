@@ -23,10 +23,12 @@ CALLS = [(method, path) for path, methods in sorted(DOCUMENT["paths"].items()) f
 
 
 def make_sensible(case: Any) -> None:
-    """Leave out what a description cannot know: which pipelines there are, how many workers are allowed, a cursor."""
-    for part, name in ((case.body, "pipeline"), (case.body, "workers"), (case.body, "cursor"), (case.query, "cursor")):
-        if isinstance(part, dict):
-            part.pop(name, None)
+    """Leave out what a description cannot know: pipelines, their settings, how many workers there may be, a cursor."""
+    for name in ("pipeline", "settings", "workers", "cursor"):
+        if isinstance(case.body, dict):
+            case.body.pop(name, None)
+    if isinstance(case.query, dict):
+        case.query.pop("cursor", None)
 
 
 def hold(web: Web, method: str, path: str, mode: GenerationMode, **known: Any) -> None:

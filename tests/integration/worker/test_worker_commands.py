@@ -78,7 +78,7 @@ def test_submit_files(lab: Lab, database_url: str, servers: Servers, tmp_path: P
     file.write_bytes(b"not really")
     done = spotmill(
         servers, database_url,
-        *("submit", file, "--owner", "ann@example.com", "--pipeline", "image", "--setting", "quality=80"),
+        *("submit", file, "--owner", "ann@example.com", "--pipeline", "image", "--setting", "webp_quality=80"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     name = done.stdout.split(f"gs://{UPLOADS}/")[1].strip()
@@ -86,7 +86,7 @@ def test_submit_files(lab: Lab, database_url: str, servers: Servers, tmp_path: P
     assert blob is not None
     assert name.endswith("/Grüße aus Köln.png")
     assert blob.content_type == "image/png"
-    assert blob.metadata == {"owner": "ann@example.com", "pipeline": "image", "settings": '{"quality": 80}'}
+    assert blob.metadata == {"owner": "ann@example.com", "pipeline": "image", "settings": '{"webp_quality": 80}'}
 
 
 def test_submit_objects(lab: Lab, database_url: str, servers: Servers) -> None:
@@ -96,7 +96,7 @@ def test_submit_objects(lab: Lab, database_url: str, servers: Servers) -> None:
     lab.publisher.create_topic(name=topic)
     lab.subscriber.create_subscription(name=subscription, topic=topic)
     uri = f"gs://{UPLOADS}/{name}/song.flac"
-    submit = ("submit", uri, "--setting", "depth=high")
+    submit = ("submit", uri, "--setting", "depth=high", "--pipeline", "not-on-this-machine")
     refused = spotmill(servers, database_url, *submit, SPOTMILL_INGEST_TOPIC=name)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert f"there is no object {uri}" in refused.stderr
@@ -104,7 +104,56 @@ def test_submit_objects(lab: Lab, database_url: str, servers: Servers) -> None:
     done = spotmill(servers, database_url, *submit, SPOTMILL_INGEST_TOPIC=name)
     assert done.returncode == 0, done.stderr
     (message,) = lab.subscriber.pull(subscription=subscription, max_messages=2).received_messages
-    assert json.loads(message.message.data) == {"uri": uri, "settings": {"depth": "high"}}
+    assert json.loads(message.message.data) == {
+        "uri": uri,
+        "pipeline": "not-on-this-machine",
+        "settings": {"depth": "high"},
+    }
+
+
+def test_submit_refuses_settings_of_an_object(lab: Lab, database_url: str, servers: Servers) -> None:
+    """The type that an object was stored with names the pipeline; unfit settings are told before it is announced."""
+    name = f"{uuid.uuid4().hex}/photo"
+    lab.storage.bucket(UPLOADS).blob(name).upload_from_string(b"not really", content_type="image/png")
+    done = spotmill(servers, database_url, "submit", f"gs://{UPLOADS}/{name}", "--setting", "webp_effort=9")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"gs://{UPLOADS}/{name}: the settings do not fit the image pipeline: webp_effort: 9 is not" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--setting", "webp_quality=high"], "webp_quality: 'high' is not a whole number from 1 to 100."),
+        (["--setting", "nonsense=1"], "nonsense: no such setting. There are: max_pixels, webp_quality, webp_effort."),
+        (["--pipeline", "trial-count", "--setting", "count=[1]"], "count: [1] is not a whole number."),
+        (["--pipeline", "elsewhere", "--setting", f"a={7000 * 'x'}"], "7000 at most"),
+    ],
+)
+def test_submit_refuses_settings_of_a_file(
+    lab: Lab, database_url: str, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    """Settings that cannot be right are told before anything is uploaded."""
+    file = tmp_path / f"{uuid.uuid4().hex}.png"
+    file.write_bytes(b"not really")
+    done = spotmill(lab.servers, database_url, "submit", file, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert not [blob for blob in lab.uploads.list_blobs() if blob.name.endswith(file.name)]
+
+
+def test_submit_needs_no_worker(lab: Lab, database_url: str, servers: Servers, tmp_path: Path) -> None:
+    """Where jsonschema is not installed, settings go along unchecked."""
+    (tmp_path / "jsonschema.py").write_text("raise ImportError('not installed')")
+    file = tmp_path / "plain.png"
+    file.write_bytes(b"not really")
+    done = spotmill(
+        servers, database_url, "submit", file, "--setting", "webp_quality=high",
+        PYTHONPATH=os.pathsep.join((str(tmp_path), str(PIPELINES))),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    blob = lab.uploads.get_blob(done.stdout.split(f"gs://{UPLOADS}/")[1].strip())
+    assert blob is not None
+    assert blob.metadata == {"settings": '{"webp_quality": "high"}'}
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def test_settings_reach_the_pipeline(lab: Lab) -> None:
     lab.start()
     assert lab.wait_for_status(good, "succeeded").result == {"count": 3}
     row = lab.wait_for_status(bad, "failed")
-    assert row.error == "The settings do not fit the trial-count pipeline: count: 'three' is not of type 'integer'"
+    assert row.error == "The settings do not fit the trial-count pipeline: count: 'three' is not a whole number."
     assert row.failures == 1
 
 
