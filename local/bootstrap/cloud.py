@@ -35,7 +35,8 @@ EXPOSED_HEADERS += [f"x-goog-{name}" for name in ("generation", "hash", "metagen
 EXPOSED_HEADERS += ["x-guploader-uploadid"]
 # What a page sends with an upload, whose preflight asks for it.
 UPLOAD_HEADERS = ["Content-Length", "Content-Range", "Content-Type", "x-goog-content-length-range"]
-UPLOAD_HEADERS += ["x-goog-if-generation-match", "x-goog-meta-owner", "x-goog-meta-pipeline", "x-goog-resumable"]
+UPLOAD_HEADERS += ["x-goog-if-generation-match", "x-goog-meta-owner", "x-goog-meta-pipeline", "x-goog-meta-settings"]
+UPLOAD_HEADERS += ["x-goog-resumable"]
 UPLOAD_METHODS = ["DELETE", "GET", "HEAD", "POST", "PUT"]
 RESULT_METHODS = ["GET", "HEAD"]
 

@@ -15,7 +15,7 @@ from tests.speech_media import joined, sentences, write_wav
 from worker.pipelines.media.pcm import RATE, Pcm
 from worker.pipelines.speech.clips import Clip, plan
 from worker.pipelines.speech.voice import spans, voice_probabilities
-from worker.pipelines.speech.whisper import Heard, HeardWord, Recipe, Whisper, load
+from worker.pipelines.speech.whisper import Heard, HeardWord, Recipe, Whisper, _cpu_batch, load
 
 RECIPE = Recipe("en", beam_size=2)
 
@@ -41,20 +41,31 @@ def clips(recording: Pcm) -> list[Clip]:
 
 @pytest.fixture(scope="module")
 def together(whisper: Whisper, recording: Pcm, clips: list[Clip]) -> list[Heard]:
-    return whisper.hear([clip.sound(recording) for clip in clips], RECIPE)
+    return _heard(whisper, [clip.sound(recording) for clip in clips])
+
+
+def _heard(whisper: Whisper, clips: list[np.ndarray], recipe: Recipe = RECIPE) -> list[Heard]:
+    (said,) = whisper.hear([clips], recipe)
+    return said
 
 
 def _text(words: Sequence[HeardWord]) -> str:
     return "".join(word.word for word in words)
 
 
-def test_clips_say_the_same_alone_and_together(
-    whisper: Whisper, recording: Pcm, clips: list[Clip], together: list[Heard]
-) -> None:
-    """To the last bit, times and probabilities included: so steps may end where the machine is slow."""
+def test_a_batch_says_the_same_alone_and_beside_another(whisper: Whisper, recording: Pcm, clips: list[Clip]) -> None:
+    """To the last bit, times and probabilities included: so steps may end between any two batches."""
     assert len(clips) >= 3
-    alone = [heard for clip in reversed(clips) for heard in whisper.hear([clip.sound(recording)], RECIPE)]
-    assert alone[::-1] == together
+    sounds = [clip.sound(recording) for clip in clips]
+    batches = [sounds[:2], sounds[2:]]
+    alone = [_heard(whisper, batch) for batch in reversed(batches)]
+    assert alone[::-1] == whisper.hear(batches, RECIPE) == whisper.hear(batches, RECIPE)
+
+
+def test_large_models_hear_few_clips_at_once(whisper: Whisper) -> None:
+    """The file's size decides: tiny has 75 MB, small 484, large 3,087, each in float16."""
+    assert whisper.batch == 4
+    assert [_cpu_batch(megabytes * 1_000_000) for megabytes in (75, 145, 484, 1_528, 3_087)] == [4, 4, 2, 1, 1]
 
 
 def test_the_words_are_those_of_the_library_alone(whisper: Whisper, recording: Pcm, together: list[Heard]) -> None:
@@ -77,7 +88,7 @@ def test_what_was_heard_survives_its_step(together: list[Heard]) -> None:
 
 def test_nothing_is_heard_where_nothing_is_said(whisper: Whisper) -> None:
     noise = np.random.default_rng(1).normal(0, 0.001, 5 * RATE).astype(np.float32)
-    quiet, still = whisper.hear([noise, np.zeros(RATE, np.float32)], RECIPE)
+    quiet, still = _heard(whisper, [noise, np.zeros(RATE, np.float32)])
     assert _text(quiet.words).strip(" .") in {"", "you", "Thank you"}
     assert _text(still.words).strip(" .") in {"", "you", "Thank you"}
 
@@ -98,7 +109,7 @@ def test_what_whisper_leaves_out_is_heard_again(
         return found
 
     monkeypatch.setattr(listener, "_recognise", forgetful)
-    heard = whisper.hear([clips[0].sound(recording)], RECIPE)[0]
+    (heard,) = _heard(whisper, [clips[0].sound(recording)])
     assert asked[:2] == [1, 1]
     expected = _text(together[0].words).lower().split()
     assert len(set(expected) - set(_text(heard.words).lower().split())) <= len(expected) // 10
@@ -108,6 +119,6 @@ def test_what_whisper_leaves_out_is_heard_again(
 def test_vocabulary_decides_how_names_are_written(whisper: Whisper, tmp_path: Path) -> None:
     said = next(saying for saying in sentences() if saying.name == "vm-newuser")
     sound = Pcm(write_wav(tmp_path / "a.wav", said.sound())).read(0, 30)
-    assert "Comedian Mail" in _text(whisper.hear([sound], RECIPE)[0].words)
+    assert "Comedian Mail" in _text(_heard(whisper, [sound])[0].words)
     hinted = replace(RECIPE, vocabulary=("Komedian Mail",))
-    assert "Komedian Mail" in _text(whisper.hear([sound], hinted)[0].words)
+    assert "Komedian Mail" in _text(_heard(whisper, [sound], hinted)[0].words)

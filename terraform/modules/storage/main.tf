@@ -27,6 +27,7 @@ locals {
       "x-goog-if-generation-match",
       "x-goog-meta-owner",
       "x-goog-meta-pipeline",
+      "x-goog-meta-settings",
       "x-goog-resumable",
     ],
     # What it must be able to read of the answers to a resumable upload.

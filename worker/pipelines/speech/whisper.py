@@ -1,8 +1,9 @@
 """Whisper by faster-whisper (CTranslate2): clips of sound in, words with their times out.
 
-The model is loaded once in the life of the process. Each clip is heard for itself: what is said in it does not depend
-on the clips beside it in the batch, so that work may be cut anywhere. (On a CPU that holds to the last bit, as a test
-shows. A GPU adds up in another order for another size of batch, so there the batches are always the same ones.)
+The model is loaded once in the life of the process. A batch is heard for itself: what comes of it depends neither on
+what was heard before nor on what is heard beside it, so that work may be cut between batches. Within one it may not:
+products of matrices are added up in another order for another size of batch, which moves words by hundredths of a
+second.
 """
 
 import os
@@ -30,12 +31,19 @@ _NO_SPEECH, _LOWEST_LOG_PROBABILITY = 0.6, -1.0
 #: How a clip is heard again in which the model went round in circles: by search, where Whisper would draw lots.
 _AGAIN: dict[str, Any] = {"repetition_penalty": 1.1, "no_repeat_ngram_size": 6}
 
+#: Clips in a batch. On a CPU, four of a small model are as fast as eight, and one of a large model takes long enough;
+#: how large it is, the bytes of its file say. The machine must not decide, as a job may go on on another one.
+_GPU_BATCH = 16
+_CPU_BATCHES = ((250_000_000, 4), (750_000_000, 2))
 #: Batches that are heard side by side on a CPU. While one waits for Python and numpy, which use a single processor, the
 #: other one computes.
 _LISTENERS = 2
 
 #: How often what was left out of a clip is heard, the first time included.
 _HEARINGS = 3
+
+
+Batch = Sequence[NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,9 @@ class Whisper:
         wanted = ("float16", "float32") if self.gpu else ("int8", "float32")
         self.compute_type = next(kind for kind in wanted if kind in supported)
         listeners = 1 if self.gpu else min(_LISTENERS, threads())
+        #: Clips in each batch but the last, and how many batches to give at once.
+        self.batch = _GPU_BATCH if self.gpu else _cpu_batch((path / "model.bin").stat().st_size)
+        self.side_by_side = listeners
         #: faster-whisper's own model
         self.model = WhisperModel(
             str(path),
@@ -102,7 +113,7 @@ class Whisper:
         )
         self.listeners = [Listener(BatchedInferencePipeline(self.model)) for _ in range(listeners)]
         self._pool = ThreadPoolExecutor(listeners)
-        #: Seconds that a clip took in the last batch, None before the first.
+        #: Seconds that the last batches took, those that were heard side by side; None before the first.
         self.pace: float | None = None
 
     @property
@@ -114,14 +125,16 @@ class Whisper:
         """Say how likely each language is to be the one of a clip."""
         return {name: round(float(likely), 6) for name, likely in self.model.detect_language(audio=clip)[2]}
 
-    def hear(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe) -> list[Heard]:
-        """Recognise clips of at most 30 s as one batch; times count from the beginning of each clip."""
+    def hear(self, batches: Sequence[Batch], recipe: Recipe) -> list[list[Heard]]:
+        """Recognise batches of clips of at most 30 s, side by side; times count from the beginning of each clip.
+
+        Not more batches than ``side_by_side``.
+        """
         started = time.monotonic()
-        count = min(len(self.listeners), len(clips))
-        parts = [clips[number::count] for number in range(count)]
-        said = list(self._pool.map(Listener.hear, self.listeners[:count], parts, [recipe] * count))
-        self.pace = (time.monotonic() - started) / len(clips)
-        return [Heard(tuple(said[number % count][number // count])) for number in range(len(clips))]
+        found = self._pool.map(Listener.hear, self.listeners, batches, [recipe] * len(batches))
+        said = [[Heard(tuple(words)) for words in clips] for clips in found]
+        self.pace = time.monotonic() - started
+        return said
 
 
 class Listener:
@@ -130,7 +143,7 @@ class Listener:
     def __init__(self, pipeline: Any) -> None:
         self._pipeline = pipeline
 
-    def hear(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe) -> list[list[HeardWord]]:
+    def hear(self, clips: Batch, recipe: Recipe) -> list[list[HeardWord]]:
         """Recognise clips, and again what was left out of them."""
         heard = self._hear(clips, recipe)
         for _ in range(_HEARINGS - 1):
@@ -147,7 +160,7 @@ class Listener:
                 heard[number] = sorted([*heard[number], *(word.moved(gap.start) for word in said)], key=_by_time)
         return heard
 
-    def _hear(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe) -> list[list[HeardWord]]:
+    def _hear(self, clips: Batch, recipe: Recipe) -> list[list[HeardWord]]:
         found = self._recognise(clips, recipe)
         for number, segment in enumerate(found):
             if is_loop(segment.tokens):
@@ -155,7 +168,7 @@ class Listener:
                 found[number] = segment if is_loop(again.tokens) else again
         return [_words(segment, _SLOT * (number + 1)) for number, segment in enumerate(found)]
 
-    def _recognise(self, clips: Sequence[NDArray[np.float32]], recipe: Recipe, **options: Any) -> list[Any]:
+    def _recognise(self, clips: Batch, recipe: Recipe, **options: Any) -> list[Any]:
         sound = np.zeros((len(clips) + 1) * _SLOT * RATE, np.float32)
         cuts = []
         for slot, clip in enumerate(clips, 1):
@@ -188,6 +201,10 @@ def likeliest(clips: Sequence[Mapping[str, float]]) -> tuple[str, float]:
     average = {name: sum(clip.get(name, 0.0) for clip in clips) / len(clips) for clip in clips for name in clip}
     best = max(sorted(average), key=average.__getitem__)
     return best, round(average[best], 4)
+
+
+def _cpu_batch(model_bytes: int) -> int:
+    return next((clips for most, clips in _CPU_BATCHES if model_bytes <= most), 1)
 
 
 def _words(segment: Any, offset: float) -> list[HeardWord]:

@@ -9,8 +9,9 @@ from worker.pipelines.video.plan import Plan
 from worker.pipelines.video.settings import Settings
 from worker.pipelines.video.sizes import Size
 
-#: Threads of one x264. Fixed, because what it writes depends on their number; renditions run side by side.
-_THREADS = 3
+#: Threads of one x264. Where the cap on the bitrate is felt, several of them look at how far the others are just then,
+#: and no two runs write the same. Renditions and chunks run side by side, so that processors have enough to do.
+_THREADS = 1
 #: Most kilobits a second of a rendition of so many pixels at 30 frames a second; what crf asks beyond that is noise.
 _MOST_KBPS = ((3840 * 2160, 24_000), (2560 * 1440, 14_000), (1920 * 1080, 8_000), (1280 * 720, 4_500), (0, 2_200))
 
