@@ -4,6 +4,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import psutil
 
 from bench.long_media import recording
 from bench.mill import Mill
-from tests.cloud import Cloud, running
+from tests.cloud import Cloud, running, wait_for
 
 #: Minutes of the recordings; the first one says what is there at any length.
 _MINUTES = (20, 180)
@@ -61,7 +62,8 @@ def run(quick: bool) -> list[dict[str, Any]]:
             path = recording(Path(folder), minutes)
             with running(Path(folder) / "data", "--port", "0", "--max-workers", "1") as cloud:
                 mill = Mill(cloud)
-                mill.upload(path, "audio/flac")
+                sent = mill.upload(path, "audio/flac")
+                wait_for(partial(mill.visible, sent.name), what="the recording is a job")
                 watch = _Watch(cloud)
                 watch.start()
                 mill.run(1)
