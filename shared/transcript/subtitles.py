@@ -10,6 +10,15 @@ from shared.transcript.cues import cues
 from shared.transcript.schema import Transcript
 from shared.transcript.wording import called, width
 
+#: What players take for markup (``<b>``, ``{\\an8}``); SubRip has no way to write it as text.
+_NO_MARKUP = str.maketrans(
+    {
+        "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
+        ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+        "{": "(",
+        "}": ")",
+    }
+)
 #: Room that a name may take on the first line of a caption, in columns.
 _NAME = 24
 
@@ -22,7 +31,8 @@ def srt(transcript: Transcript, names: Mapping[str, str]) -> str:
         return f"{_short(called(label, names))}:"
 
     blocks = [
-        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n" + "".join(f"{line}\n" for line in cue.lines)
+        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n"
+        + "".join(f"{line.translate(_NO_MARKUP)}\n" for line in cue.lines)
         for number, cue in enumerate(cues(transcript, said_by if several else None), 1)
     ]
     return "\n".join(blocks)

@@ -74,6 +74,13 @@ def test_a_film_without_sound(tmp_path: Path) -> None:
     assert "," not in job.artifacts["mp4-480"].metadata["codecs"]
 
 
+def test_an_empty_sound_track_is_told(tmp_path: Path) -> None:
+    path = film(tmp_path / "empty.mkv", seconds=3, size=(320, 180), sound=TONES, options=("-af", "atrim=end=0"))
+    job = render(path, tmp_path / "job")
+    assert check(job.artifacts["mp4-480"].path).sound_start is None
+    assert job.results["notes"] == ["The video is without sound. Its sound track is empty."]
+
+
 def test_the_default_track_is_taken_unless_another_is_asked_for(tmp_path: Path) -> None:
     whole = film(tmp_path / "whole.mp4", seconds=3, size=(320, 180), sound=TONES)
     second = ("-f", "lavfi", "-t", "3", "-i", "anoisesrc=r=48000:a=0.1,aformat=channel_layouts=5.1")

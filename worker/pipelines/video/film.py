@@ -63,7 +63,10 @@ def _plan(job: Job, film: Film, settings: Settings) -> Plan:
 
 
 def _sound(job: Job, film: Film, plan: Plan, settings: Settings, notes: list[str]) -> Sound | None:
-    if film.audio is None or plan.samples == 0:
+    if film.audio is None:
+        return None
+    if plan.samples == 0:
+        notes.append("The video is without sound. Its sound track is empty.")
         return None
     recording = aac.Recording(film.path, film.audio, plan.start, plan.samples, settings.audio_kbps)
     pieces = aac.pieces(plan.samples)
