@@ -1,11 +1,27 @@
-"""Fixtures that tests of several kinds share: the local cloud."""
+"""What tests of several kinds share: the local cloud, and how files are dealt to processes."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.cloud import Cloud, running
+
+#: Folders whose files go to one process: they build the same images, and others would only wait for that.
+_TOGETHER = ("tests/containers/",)
+
+
+class _ByFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
+    def _split_scope(self, nodeid: str) -> str:
+        return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Deal out whole files, and what belongs together to one process."""
+    return _ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
