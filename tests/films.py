@@ -25,7 +25,7 @@ _SCENE_SECONDS = 4
 _ROOM = 1.25
 
 
-def frames(size: tuple[int, int], rate: Fraction, count: int) -> Iterator[bytes]:
+def frames(size: tuple[int, int], rate: Fraction, count: int, *, numbered: bool = True) -> Iterator[bytes]:
     """Yield RGB frames: photographs under a camera that pans and zooms, numbered from 0."""
     width, height = size
     pictures = [_canvas(path, round(width * _ROOM)) for path in photographs()]
@@ -40,7 +40,8 @@ def frames(size: tuple[int, int], rate: Fraction, count: int) -> Iterator[bytes]
         left, top = (canvas.width - wide) * at, (canvas.height - high) * (1 - at)
         box = (left, top, left + wide, top + high)
         pixels = np.array(canvas.resize(size, Image.Resampling.BILINEAR, box))
-        _mark(pixels, number)
+        if numbered:
+            _mark(pixels, number)
         yield pixels.tobytes()
 
 
@@ -52,6 +53,7 @@ def film(
     rate: Fraction = Fraction(30),
     sound: Sequence[str] = ("-f", "lavfi", "-i", "aevalsrc=0.3*sin(2*PI*(220+20*floor(t))*t):s=48000"),
     options: Sequence[str] = (),
+    numbered: bool = True,
 ) -> Path:
     """Write a film in which frame n is shown from n / ``rate``; ``sound`` is an input of ffmpeg, or nothing.
 
@@ -68,7 +70,7 @@ def film(
     with subprocess.Popen(command, stdin=subprocess.PIPE) as encoder:
         assert encoder.stdin is not None
         with suppress(BrokenPipeError):  # the options may end the film earlier
-            for frame in frames(size, rate, count):
+            for frame in frames(size, rate, count, numbered=numbered):
                 encoder.stdin.write(frame)
             encoder.stdin.close()
     assert encoder.returncode == 0, command

@@ -11,8 +11,10 @@ from tests.browser.conftest import FLAGS, PATIENCE_MS, PHONE, chromium
 from tests.browser.drops import drop
 from tests.browser.mill import Mill
 from tests.cloud import Cloud, running, wait_for
+from tests.films import film
 from tests.finished_media import recording
 from tests.photos import large_photographs, photographs
+from tests.speech_media import call
 
 FOLDER = Path(__file__).parents[2] / "docs" / "img"
 SIZE: ViewportSize = {"width": 1280, "height": 900}
@@ -63,6 +65,32 @@ def take_recordings(cloud: Cloud, browser: Browser) -> None:
     page.close()
 
 
+def take_film(cloud: Cloud, browser: Browser, scratch: Path) -> None:
+    """Send a film through the mill, photographs and a real telephone call, and take a picture of its page."""
+    sound, _ = call()
+    path = film(
+        scratch / "call-by-the-harbour.mp4",
+        seconds=30,
+        size=(1280, 720),
+        sound=("-i", str(sound)),
+        numbered=False,
+    )
+    mill = Mill(cloud)
+    page = browser.new_page(base_url=cloud.web_url, viewport=SIZE)
+    page.goto("/upload")
+    drop(page, path)
+    wait_for(lambda: mill.jobs(path.stem), 60, "the film is a job")
+    mill.post("/runs", {"workers": 1})
+    wait_for(lambda: mill.jobs(path.stem)[0]["status"] == "succeeded", 300, "the film is done", pause_seconds=1)
+    page.goto(f"/jobs/{mill.jobs(path.stem)[0]['id']}#t=9.5")
+    wait_for(lambda: page.evaluate("document.querySelector('.player')?.readyState > 1"), what="the film is loaded")
+    page.locator(".player").evaluate("media => (media.textTracks[0].mode = 'showing')")
+    expect(page.locator(".w-heard")).to_have_count(1)
+    page.wait_for_load_state("networkidle")
+    take(page, "film")
+    page.close()
+
+
 def main() -> None:
     """Start a cloud, do a day's work in it, and take a picture of each page."""
     with (
@@ -105,7 +133,8 @@ def main() -> None:
             page.wait_for_load_state("load")
             take(page, name)
         take_recordings(cloud, browser)
-        page = browser.new_page(base_url=cloud.web_url, viewport=SIZE)
+        take_film(cloud, browser, Path(scratch))
+        page = browser.new_page(base_url=cloud.web_url, viewport={"width": 1280, "height": 480})
         page.goto("/gallery")
         page.wait_for_load_state("networkidle")
         take(page, "gallery")
