@@ -153,8 +153,16 @@ def _users(site: Site, base: Environment) -> list[Program]:
             ready=answering(ports["eventarc"], HEALTH, 200),
             layer=USERS,
         ),
-        # Last: ticks are for the dispatcher, and nobody who waits for the page waits for them.
-        Program("scheduler", "Scheduler", scheduler, base, ("dispatcher", "cloud", "web"), ready=at_once, layer=USERS),
+        # Last: ticks are for the dispatcher and its login, and nobody who waits for the page waits for them.
+        Program(
+            "scheduler",
+            "Scheduler",
+            scheduler,
+            base,
+            ("dispatcher", "database", "cloud", "web"),
+            ready=at_once,
+            layer=USERS,
+        ),
     ]
 
 

@@ -9,6 +9,7 @@ import pytest
 from local import atomic, logs
 from local.logs import Logs
 from local.ports import assign, is_free
+from local.programs import programs
 from local.site import SERVICES, Site
 
 
@@ -101,3 +102,10 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
     atomic.write(tmp_path / "file", "two")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_text() == "two"
+
+
+def test_no_tick_comes_before_the_dispatcher_can_sign_in(tmp_path: Path) -> None:
+    """The scheduler waits for the logins: a tick at the full minute was refused, and logged as a fault."""
+    site = Site.open(tmp_path, web_port=0, max_workers=1)
+    scheduler = next(program for program in programs(site, "you@localhost") if program.name == "scheduler")
+    assert {"database", "dispatcher"} <= set(scheduler.after)
