@@ -9,13 +9,13 @@ from xdist.scheduler import LoadFileScheduling
 
 from tests.cloud import Cloud, running
 
-#: Folders whose files go to one process: they build the same images, and others would only wait for that.
-_TOGETHER = ("tests/containers/",)
+#: A folder whose files go to one process: they build the same images, and others would only wait for that.
+_TOGETHER = "tests/containers/"
 
 
 class _ByFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
     def _split_scope(self, nodeid: str) -> str:
-        return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), super()._split_scope(nodeid))
+        return _TOGETHER if nodeid.startswith(_TOGETHER) else str(super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)

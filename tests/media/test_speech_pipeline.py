@@ -1,7 +1,7 @@
 """A recording goes in; transcript, captions, documents and analysis come out, the same after any interruption."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,17 +77,24 @@ def test_a_call_is_understood(tmp_path: Path) -> None:
     assert {stage for _, stage in job.stages} >= {"decoding the sound", "finding speech", "recognising speech"}
 
 
+@pytest.fixture
+def one_clip_a_batch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hear as with a large model, whatever becomes of the test."""
+    monkeypatch.setattr(whisper, "_CPU_BATCHES", ())
+    whisper.load.cache_clear()
+    yield
+    whisper.load.cache_clear()
+
+
+@pytest.mark.usefixtures("one_clip_a_batch")
 def test_power_cuts_and_short_steps_change_nothing(
     prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = {"beam_size": 1, "speakers": "off"}
-    monkeypatch.setattr(whisper, "_CPU_BATCHES", ())  # as a large model does it: one clip, beside another one
-    whisper.load.cache_clear()
     monkeypatch.setattr(recognition, "STEP_SECONDS", 1e9)
     undisturbed = _run(prompts, tmp_path / "undisturbed", settings)
-    monkeypatch.setattr(
-        recognition, "STEP_SECONDS", 0.0
-    )  # as on a machine so slow that each step holds a round of batches
+    # As on a machine so slow that each step holds only what is heard side by side.
+    monkeypatch.setattr(recognition, "STEP_SECONDS", 0.0)
     attempts: list[CutJob] = []
 
     def attempt(cut: int | None) -> CutJob:
@@ -101,7 +108,6 @@ def test_power_cuts_and_short_steps_change_nothing(
     assert cut.results == undisturbed.results
     assert cut.said == undisturbed.said
     assert _groups(cut) > _groups(undisturbed) == 1
-    whisper.load.cache_clear()
     assert all(len(job.ran) <= 3 for job in attempts[3:])
 
 
