@@ -19,20 +19,28 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
 from local.postgres import Cluster, superuser_url
-from local.postgres.identity import Identity
 
 DEADLINE_SECONDS = 30.0
 NOBODY = 65534
+#: Goes on as another user with another program. Such a user may pass closed directories, for the Python that runs this
+#: may lie in one.
+BECOME = """
+import os, sys
+from local.postgres.identity import Identity
+Identity(uid=int(sys.argv[1]), gid=int(sys.argv[1])).assume()
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 class Launcher:
-    """``spotmill local postgres`` on one data directory."""
+    """``spotmill local postgres`` on one data directory, by ourselves or by another user."""
 
     def __init__(self, directory: Path, *, user: int | None = None, packages: Path | None = None) -> None:
         self.directory = directory
-        # Such a user may pass closed directories, for the Python that runs this may lie in one.
-        self.identity = Identity(uid=user, gid=user)
+        # Not by ``preexec_fn``: this process may have gRPC's threads by now, and a fork does not bear them.
+        become = [sys.executable, "-c", BECOME, str(user)] if user is not None else []
+        self.command = [*become, sys.executable, "-m", "spotmill", "local", "postgres", "--port", "0"]
         self.environment = os.environ | ({"PYTHONPATH": str(packages)} if packages else {})
         self.errors = directory.with_name(f"{directory.name}.errors")
 
@@ -48,11 +56,10 @@ class Launcher:
     def start(self) -> None:
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "spotmill", "local", "postgres", "--port", "0", "--data-dir", self.directory],
+                [*self.command, "--data-dir", str(self.directory)],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                preexec_fn=self.identity.assume,  # noqa: PLW1509 - no other thread of this test holds a lock
                 env=self.environment,
             )
         assert self.process.stdout is not None
