@@ -11,7 +11,7 @@ from typing import Literal
 
 from shared.transcript.analysis import ActionItem
 from worker.pipelines.analysis.languages.language import Language, Patterns
-from worker.pipelines.analysis.sentences import LONG, Sentence, term, words
+from worker.pipelines.analysis.sentences import LONG, Sentence, term, wording, words
 
 #: Sentences after a request within which a reply to it is looked for.
 REPLY_SENTENCES = 4
@@ -43,18 +43,40 @@ class _Item:
     answered: bool = False  #: somebody has taken a request on
     dropped: bool = False
 
+    def may_be(self, other: "_Item") -> bool:
+        """Tell whether neither who nor until when sets two items of the same words apart."""
+        return all(
+            None in (mine, theirs) or mine == theirs
+            for mine, theirs in ((self.who, other.who), (self.until, other.until))
+        )
+
 
 def action_items(said: list[Sentence], language: Language) -> tuple[ActionItem, ...]:
-    """Find what people are to do, in the order in which it was said."""
+    """Find what people are to do, in the order in which it was said; the same in the same words counts once."""
     talk = _Talk(language, _names(said, language))
     for number, sentence in enumerate(said):
         if len(sentence.text) <= LONG:
             talk.hear(number, sentence)
     return tuple(
         ActionItem(what=item.found.what, who=item.who, until=item.until, segments=tuple(sorted(item.segments)))
-        for item in talk.items
-        if not item.dropped
+        for item in _once(item for item in talk.items if not item.dropped)
     )
+
+
+def _once(items: Iterable[_Item]) -> list[_Item]:
+    """Leave out what repeats an earlier item, which learns from it who and until when if that was still open."""
+    kept: list[_Item] = []
+    alike: dict[tuple[str, ...], list[_Item]] = {}
+    for item in items:
+        others = alike.setdefault(wording(item.found.what), [])
+        earlier = next((one for one in others if one.may_be(item)), None)
+        if earlier is None:
+            kept.append(item)
+            others.append(item)
+        elif (earlier.who is None and item.who) or (earlier.until is None and item.until):
+            earlier.who, earlier.until = earlier.who or item.who, earlier.until or item.until
+            earlier.segments |= item.segments
+    return kept
 
 
 @dataclass(slots=True)

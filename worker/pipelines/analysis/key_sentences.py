@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from shared.transcript.analysis import Statement
 from worker.pipelines.analysis.decisions import decides
 from worker.pipelines.analysis.languages.language import Language
-from worker.pipelines.analysis.sentences import Sentence
+from worker.pipelines.analysis.sentences import Sentence, wording
 
 #: Quotes of a summary.
 FEWEST, MOST = 3, 12
 #: How much relevance counts against being unlike what is chosen already.
 RELEVANCE = 0.7
+#: A sentence that is so much like a quote says the same, and is not quoted, too.
+ALIKE = 0.9
 #: How much being like its topic counts against being like the whole.
 TOPIC = 0.6
 #: What each quote from a topic costs the next one from it.
@@ -46,9 +48,11 @@ def key_sentences(parts: list[list[Sentence]], language: Language | None) -> tup
     ]
     likeness = [0.0] * len(said)  # to the most similar quote so far
     quoted: Counter[int] = Counter()  # quotes by topic
-    left = {i for i, score in enumerate(scores) if score > 0}
+    once = _once(said)
+    left = {i for i in once if scores[i] > 0}
+    wanted = _count(said, len(once), len(parts))
     chosen: list[int] = []
-    while left and len(chosen) < _count(said, len(parts)):
+    while left and len(chosen) < wanted:
         # Rounded, and the earlier of equals: the same choice on every machine.
         marginal = {
             i: round(RELEVANCE * scores[i] - (1 - RELEVANCE) * likeness[i] - SAME_TOPIC * quoted[topic_of[i]], 9)
@@ -60,14 +64,23 @@ def key_sentences(parts: list[list[Sentence]], language: Language | None) -> tup
         quoted[topic_of[best]] += 1
         for i in left:
             likeness[i] = max(likeness[i], _cosine(vectors[i], vectors[best]))
+        left = {i for i in left if likeness[i] < ALIKE}
     return tuple(Statement(text=said[i].text, quote=True, segments=said[i].segments) for i in sorted(chosen))
 
 
-def _count(said: list[Sentence], topics: int) -> int:
+def _once(said: list[Sentence]) -> list[int]:
+    """Number the sentences without those that repeat the words of an earlier one."""
+    first: dict[tuple[str, ...], int] = {}
+    for number, sentence in enumerate(said):
+        first.setdefault(wording(sentence.text), number)
+    return list(first.values())
+
+
+def _count(said: list[Sentence], different: int, topics: int) -> int:
     """Tell how many quotes do justice to a recording: 4 to five minutes, 12 to an hour, one a topic."""
     minutes = (said[-1].end - said[0].start) / 60 if said else 0.0
     wanted = max(FEWEST, topics, round(1.8 * math.sqrt(minutes)))
-    return min(MOST, wanted, max(1, -(-len(said) // 3)))
+    return min(MOST, wanted, max(1, -(-different // 3)))
 
 
 def _worth(sentence: Sentence, language: Language | None) -> float:

@@ -44,6 +44,11 @@ class Sentence:
         return len(words(self.text))
 
 
+def wording(text: str) -> tuple[str, ...]:
+    """Return the words of a text without case and punctuation: equal for what says the same in the same words."""
+    return tuple(word.casefold().replace("’", "'") for word in words(text))  # noqa: RUF001 - as above
+
+
 def words(text: str) -> list[str]:
     """Return the words of a text as they stand there; of scripts without spaces, pairs of characters."""
     found: list[str] = []
