@@ -137,6 +137,14 @@ def test_what_the_model_cannot_do_is_said(prompts: Path, tmp_path: Path) -> None
         _run(prompts, tmp_path / "translated", {"task": "translate", "speakers": "off"})
 
 
+def test_speakers_are_not_counted_where_nobody_looked_for_them(prompts: Path, tmp_path: Path) -> None:
+    """Somebody speaks, so the result has no number rather than 0."""
+    counted = _run(prompts, tmp_path / "one", {"beam_size": 1, "speakers": 1, "analysis": False})
+    job = _run(prompts, tmp_path / "off", {"beam_size": 1, "speakers": "off", "analysis": False})
+    assert job.results["speech"] is True
+    assert counted.results == job.results | {"speakers": 1}
+
+
 def test_times_are_those_of_the_player(tmp_path: Path) -> None:
     said = next(saying for saying in sentences() if saying.name == "vm-newuser").sound()
     path = write_wav(tmp_path / "late.wav", np.concatenate([np.zeros(83 * RATE, np.int16), said]))

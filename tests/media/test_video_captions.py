@@ -59,6 +59,7 @@ def test_captions_are_at_the_film_s_times(talk: Path, tmp_path: Path) -> None:
     assert {"vtt", "srt", "txt", "docx", "waveform", "mp4-240"} <= set(plain.artifacts)
     assert plain.artifacts["vtt"].path.read_text().startswith("WEBVTT")
     assert plain.results["speech"]
+    assert "speakers" not in plain.results  # nobody looked for them
     assert plain.said
 
 

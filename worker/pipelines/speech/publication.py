@@ -33,15 +33,15 @@ def publish(job: Job, made: Transcription, settings: SpeechSettings, progress: t
             progress=lambda fraction, stage: part.tell(0.1 + 0.9 * fraction, stage),
         )
         _file(job, "analysis", found.model_dump_json().encode(), "application/json", "analysis.json")
-    speakers = {segment.speaker for segment in transcript.segments} - {None}
     job.result(
         duration=transcript.duration,
         speech=bool(transcript.segments),
         language=transcript.language,
         words=sum(len(segment.words) for segment in transcript.segments),
-        speakers=len(speakers),
         model=transcript.model,
     )
+    if settings.speakers != "off":  # nobody looked, which is not the same as none
+        job.result(speakers=len({segment.speaker for segment in transcript.segments} - {None}))
 
 
 def _renderings(job: Job, transcript: Transcript) -> None:
