@@ -49,10 +49,14 @@ def estimate(
     max_workers: int,
     vm_hourly_usd: float | None,
 ) -> Estimate:
-    """Judge what ``jobs`` open jobs take with ``workers`` VMs (None: with the suggested number)."""
+    """Judge what ``jobs`` open jobs take with ``workers`` VMs (None: with the suggested number).
+
+    No time is told while there are jobs of a pipeline that nothing is known about: a film among photographs would make
+    a lie of any.
+    """
     work = work_seconds(jobs, outlook)
     suggested = suggested_workers(jobs, work, slots=slots, max_workers=max_workers)
-    if work is None:
+    if work is None or any(one.median_seconds is None for one in outlook):
         return Estimate(seconds=None, workers_suggested=suggested, cost_usd=None)
     at_once = workers or suggested
     seconds = work / (at_once * slots)

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 #: Languages that write no spaces between sentences (ISO 639-1, and the codes that Whisper adds).
 UNSPACED = frozenset({"ja", "km", "lo", "my", "th", "yue", "zh"})
 _LABEL = re.compile(r"S(\d+)")
-#: What XML 1.0, SubRip and WebVTT cannot carry, or would take for their own.
-_BARRED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]")
+#: What XML 1.0, SubRip and WebVTT cannot carry, or would take for their own; and what turns the direction of the text
+#: behind it (Unicode Standard Annex 9), for a name stands in the middle of other people's words.
+_BARRED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069"
+    "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]"
+)
 
 
 def clean(words: str) -> str:

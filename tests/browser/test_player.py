@@ -85,6 +85,9 @@ def test_a_film_in_which_nobody_speaks_is_shown_alone(watched: Watched, cloud: C
     page = watched.page(f"/jobs/{finished(cloud, 'silent.mp4', filmed(TALK.duration), pipeline='video')}")
     loaded(page)
     expect(page.locator(".transcript, .speakers, .analysis")).to_have_count(0)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="mp4-360").click()
+    assert download.value.path().stat().st_size > 10_000
     expect(page.get_by_role("slider", name="Place in the recording")).to_be_visible()
 
 

@@ -126,6 +126,11 @@ def test_a_name_that_is_refused_is_taken_back(watched: Watched, talk: uuid.UUID,
     expect(page.locator("#banners")).to_contain_text("No.")
     expect(page.locator(".para .speaker-name").first).to_have_text("Speaker 1")
     watched.forgive("404")
+    page.unroute("**/speakers/*")
+    page.locator(".speakers").get_by_role("button", name="Speaker 1").click()
+    page.keyboard.type("Ada")
+    page.keyboard.press("Enter")
+    expect(page.locator("#banners")).to_be_empty()
 
 
 def test_find_goes_from_place_to_place(watched: Watched, talk: uuid.UUID) -> None:
@@ -210,6 +215,23 @@ def test_a_phone_shows_all_of_it(watched: Watched, talk: uuid.UUID) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.locator(".para").last.scroll_into_view_if_needed()
     expect(page.locator(".player")).to_be_in_viewport()
+
+
+def test_the_player_stays_beside_what_is_heard(watched: Watched, cloud: Cloud) -> None:
+    """However far down the words are, whether one follows the sound or scrolls."""
+    long = conversation(*((f"S{n % 2 + 1}", "They asked whether the harbour could be sold.") for n in range(150)))
+    page = opened(watched, recording(cloud, "long-council.mp3", transcript=long))
+    for where in (75, 149):
+        page.goto(f"/jobs/{page.url.rsplit('/', 1)[-1].partition('#')[0]}#t={long.segments[where].start:g}")
+        expect(page.locator(".w-heard")).to_be_in_viewport()
+        expect(page.locator(".player")).to_be_in_viewport(ratio=1)
+
+
+def test_where_nobody_speaks_no_language_is_named(watched: Watched, cloud: Cloud) -> None:
+    """Nor a model that heard it, nor words to click on."""
+    page = watched.page(f"/jobs/{recording(cloud, 'silence.wav', transcript=conversation(language='und'))}")
+    expect(page.locator(".said")).to_contain_text("Nobody says anything here.")
+    expect(page.locator(".said-note")).to_have_count(0)
 
 
 def test_without_script_it_can_be_read_and_named(watched: Watched, talk: uuid.UUID) -> None:

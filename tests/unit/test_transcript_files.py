@@ -103,6 +103,12 @@ def test_languages_without_spaces_get_none() -> None:
     )
 
 
+def test_a_name_does_not_turn_the_text_behind_it() -> None:
+    """Marks of direction go, letters of all directions stay."""
+    assert called("S1", {"S1": "\u202eAda\u2069 עדה"}) == "Ada עדה"
+    assert called("S1", {"S1": "\u2067\u202e"}) == "Speaker 1"
+
+
 def test_word_reads_the_document() -> None:
     """Title, then for each turn a heading with speaker and time, and what was said."""
     document = python_docx.Document(io.BytesIO(docx(TALK, GIVEN, "Harbour & sea.mp3")))

@@ -32,6 +32,13 @@ def test_a_mixed_queue_takes_the_mean_of_its_parts() -> None:
     assert work_seconds(100, mix) == pytest.approx(2600)
 
 
+def test_no_time_is_told_before_every_pipeline_is_known() -> None:
+    """Photographs say nothing of a film; the suggestion stays."""
+    told = judged(45, Outlook("image", 40, 0.2), Outlook("video", 5, None), price=1)
+    assert told == Estimate(seconds=None, workers_suggested=2, cost_usd=None)
+    assert judged(45, Outlook("image", 40, 0.2), Outlook("video", 5, 60), price=1).seconds is not None
+
+
 @pytest.mark.parametrize(
     ("jobs", "work", "suggested"),
     [

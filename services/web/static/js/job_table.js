@@ -3,7 +3,7 @@
 import { button, h, keyed, setAttribute, setHidden, setText } from "./dom.js";
 import { picture, setPicture } from "./picture.js";
 import { canCancel, canRetry, setStatus, statusMark } from "./status.js";
-import { age, bytes, duration, moment, percent, plural, secondsUntil } from "./words.js";
+import { age, bytes, duration, length, moment, percent, plural, secondsUntil } from "./words.js";
 
 /** What the job is doing, or why it does nothing, in a few words. */
 export function doing(job) {
@@ -32,7 +32,7 @@ function waiting(job) {
 function summary(result) {
   if (!result) return "";
   if (result.width && result.height) return `${result.width} × ${result.height} ${(result.format ?? "").toUpperCase()}`.trim();
-  if (result.duration_seconds) return duration(result.duration_seconds);
+  if (result.duration_seconds) return length(result.duration_seconds);
   return "";
 }
 

@@ -31,6 +31,7 @@ export async function showRecording(section, job) {
   section.hidden = false;
   timeline.load(job).catch(() => {}); // a line without a drawing is a line still
   if (!job.artifacts.some(({ kind }) => kind === "transcript")) {
+    section.append(downloads(job));
     player.follow();
     return;
   }
@@ -53,13 +54,13 @@ async function showWords(section, job, { player, timeline, stage }) {
     stage,
     speakers.panel(said.statistics),
     showAnalysis(said, speakers),
-    downloads(job),
+    downloads(job, { written: true }),
   );
   const words = h(
     "section",
     { class: "panel said", "aria-labelledby": "said-title" },
     h("header", { class: "said-head" }, h("h2", { id: "said-title", text: "What was said" }), findBox(transcript), transcript.followBox),
-    h("p", { class: "note said-note", text: note(said) }),
+    said.paragraphs.length > 0 && h("p", { class: "note said-note", text: note(said) }),
     transcript.element,
   );
   section.append(h("div", { class: "recording" }, side, words));
@@ -87,9 +88,10 @@ function note(said) {
   return `${how}, heard by ${said.model}. ${keys} Words with a dotted line were hard to hear.`;
 }
 
-function downloads(job) {
+/** Links to the files that people want: what can be played, and what was said where that is `written`. */
+function downloads(job, { written = false } = {}) {
   const path = `${document.body.dataset.api}/jobs/${job.id}/transcript`;
-  const links = [...FORMS.map(([form, name]) => [`${path}.${form}?download=1`, name]), [`${path}?download=1`, "JSON"]];
+  const links = written ? [...FORMS.map(([form, name]) => [`${path}.${form}?download=1`, name]), [`${path}?download=1`, "JSON"]] : [];
   const sound = job.artifacts.filter(({ content_type: type }) => /^(audio|video)\//.test(type));
   return h(
     "section",
@@ -101,6 +103,6 @@ function downloads(job) {
       links.map(([href, text]) => h("a", { class: "button", href, download: "", text, "aria-label": `Download the transcript as ${text}` })),
       sound.map(({ id, kind }) => h("a", { class: "button", href: artifactUrl(id, { download: true }), download: "", text: kind })),
     ),
-    h("p", { class: "note", text: "With the names that you gave." }),
+    written && h("p", { class: "note", text: "With the names that you gave." }),
   );
 }

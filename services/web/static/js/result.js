@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { placeholderOf } from "./picture.js";
-import { duration } from "./words.js";
+import { length } from "./words.js";
 
 //: Keys whose words or order are worth choosing; all others follow, spelled from the key.
 const KNOWN = [
@@ -95,7 +95,7 @@ function worded(key, value, isPicture = false) {
   if (value === null || value === undefined) return "";
   if (key === "orientation") return ORIENTATIONS[value] ?? String(value);
   if (key === "format") return String(value).toUpperCase();
-  if (LENGTHS.includes(key)) return duration(value);
+  if (LENGTHS.includes(key)) return length(value);
   if (key === "starts_at") return value ? `${value} s` : "";
   if (key === "container") return CONTAINERS.get(value) ?? String(value);
   if (key === "frames" && isPicture) return value > 1 ? `${value}, the first is shown` : "";

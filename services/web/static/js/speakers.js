@@ -2,9 +2,9 @@
 
 import { call } from "./api.js";
 import { h } from "./dom.js";
-import { complain } from "./notices.js";
+import { banner, complain } from "./notices.js";
 import { inform } from "./toast.js";
-import { duration, number, percent } from "./words.js";
+import { duration, number, share } from "./words.js";
 
 const HUES = 6;
 
@@ -62,7 +62,7 @@ export class Speakers extends EventTarget {
       { class: `speaker speaker-${this.hue(label)}` },
       h("span", { class: "speaker-dot", "aria-hidden": "true" }),
       name,
-      h("span", { class: "speaker-share", text: figures ? `${percent(figures.share)} · ${duration(figures.talk_seconds)}` : "" }),
+      h("span", { class: "speaker-share", text: figures ? `${share(figures.share)} · ${duration(figures.talk_seconds)}` : "" }),
       rename,
       figures && h("span", { class: "speaker-track", "aria-hidden": "true" }, bar),
     );
@@ -71,7 +71,7 @@ export class Speakers extends EventTarget {
   #table({ speakers, speech_seconds: speech, silence_seconds: silence, overlap_seconds: overlap }) {
     const rows = [
       ["Talk", ({ talk_seconds: value }) => duration(value)],
-      ["Share", ({ share }) => percent(share)],
+      ["Share", ({ share: value }) => share(value)],
       ["Turns", ({ turns }) => number(turns)],
       ["Words", ({ words }) => number(words)],
       ["Words a minute", ({ words_per_minute: value }) => number(Math.round(value))],
@@ -130,6 +130,8 @@ export class Speakers extends EventTarget {
     try {
       const { speakers } = await call("PUT", `/jobs/${this.#job}/speakers/${encodeURIComponent(label)}`, { body: { name: wanted } });
       for (const { label: known, called } of speakers) this.#show(known, called);
+      banner("complaint", null);
+      if (this.#called.get(label) === before) return;
       this.dispatchEvent(new Event("renamed"));
       inform(`${before} is ${this.#called.get(label)} now, everywhere in this job.`);
     } catch (error) {

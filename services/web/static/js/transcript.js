@@ -39,7 +39,9 @@ export class Transcript {
 
   /** Bring a second into view, marked as if it were heard. */
   goTo(seconds) {
-    this.#mark(this.#at(seconds) ?? this.#next(seconds), true);
+    const index = this.#at(seconds) ?? this.#next(seconds);
+    this.#mark(index, false);
+    if (index !== null) this.#keepInView(this.words[index].span); // also where the player has marked it already
   }
 
   /** Bring a word into view. */

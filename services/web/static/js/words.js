@@ -33,6 +33,11 @@ export function duration(seconds) {
   return `${Math.floor(hours / 24)} days`;
 }
 
+/** How long a recording is: as `duration`, and tenths of the first second. */
+export function length(seconds) {
+  return seconds > 0 && seconds < 0.95 ? `${Math.max(0.1, seconds).toFixed(1)} s` : duration(seconds);
+}
+
 /** Age in one unit: what a narrow column has room for. */
 export function age(since) {
   const s = Math.max(0, (serverNow() - Date.parse(since)) / 1000);
@@ -73,6 +78,12 @@ export function plural(count, one, many = `${one}s`) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
+/** A part of a whole, rounded. */
+export function share(fraction) {
+  return `${Math.round(fraction * 100)} %`;
+}
+
+/** How far something has come: all of it only when it has come to its end. */
 export function percent(fraction) {
   return `${Math.floor(Math.min(1, Math.max(0, fraction)) * 100)} %`;
 }
