@@ -18,7 +18,7 @@ from worker.child.messages import LINE_BYTES, Limits, Ready, Said, Told, encode
 
 #: Environment that a child keeps; everything else may be a credential or a way to Google.
 _KEPT = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONHASHSEED"})
-_KEPT_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "VIPS_", "PYTHONDONTWRITE", "PYTHONWARNINGS")
+_KEPT_PREFIXES = ("LC_", "OMP_", "VIPS_", "PYTHONDONTWRITE", "PYTHONWARNINGS")
 #: An address where nothing listens, should a library look for the metadata server.
 _NOWHERE = "127.0.0.1:1"
 #: onnxruntime would else tell its maker of its use, where a child has a network: on a laptop (its Privacy.md).
@@ -40,7 +40,8 @@ def environment(threads: int) -> dict[str, str]:
     """Return the environment of a child: what programs need to run, and nothing that opens a door.
 
     ``threads`` is how many its libraries may keep busy, unless the agent's own environment says otherwise. numpy's have
-    one: with more it adds up in another order, and what a pipeline finds must not depend on the size of the machine.
+    one, and nothing said to them comes in: they add up in another order then, and what a pipeline finds must depend
+    neither on the size of the machine nor on who started the agent.
     """
     kept = {k: v for k, v in os.environ.items() if k in _KEPT or k.startswith(_KEPT_PREFIXES)}
     closed = {"GCE_METADATA_HOST": _NOWHERE, "GCE_METADATA_IP": _NOWHERE, "NO_GCE_CHECK": "true"}

@@ -285,9 +285,11 @@ def test_children_share_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     allowed = limits(settings.model_copy(update={"worker_slots": 3, "child_threads": 5}))
     assert environment(allowed.threads)["OMP_NUM_THREADS"] == "5"
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")  # which would decide what comes out
+    for name in ("OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE"):  # which would decide what comes out
+        monkeypatch.setenv(name, "7")
     given = environment(allowed.threads)
     assert (given["OMP_NUM_THREADS"], given["OPENBLAS_NUM_THREADS"]) == ("7", "1")
+    assert "OPENBLAS_CORETYPE" not in given
 
 
 LIMITS = Limits(parent=os.getpid(), memory_bytes=8 * 1024**3, file_bytes=1024**2, open_files=256)
