@@ -63,8 +63,13 @@ class Settings(DatabaseSettings):
 
     lease_seconds: int = Field(40, ge=5, description="Seconds a worker owns a job without renewing its lease.")
     max_failures: int = Field(5, ge=1, description="Failures after which a job is failed for good.")
-    backoff_seconds: float = Field(10, gt=0, description="Wait before the first retry, in seconds; doubled each time.")
-    backoff_max_seconds: float = Field(600, gt=0, description="Longest wait before a retry, in seconds.")
+    backoff_seconds: float = Field(
+        10,
+        gt=0,
+        description="Longest wait before the first retry, in seconds; doubled with each failure. The wait is drawn between "
+        "half of that and all of it; the tick after it, once a minute, announces the job to the workers.",
+    )
+    backoff_max_seconds: float = Field(600, gt=0, description="What the doubling ends at, in seconds.")
     max_workers: int = Field(2, ge=1, le=1000, description="Most VMs a run may ask for.")
     worker_slots: int = Field(2, ge=1, le=256, description="Jobs that one VM works on at once.")
     worker_boot_seconds: int = Field(
