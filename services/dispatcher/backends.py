@@ -12,6 +12,7 @@ from shared import queue
 from shared.compute import InstanceGroup
 from shared.database import open_engine
 from shared.jobs import Pending, Recorded
+from shared.routing import Offer
 from shared.settings import DispatcherSettings
 from shared.storage_client import open_storage
 
@@ -24,6 +25,8 @@ class Backends:
 
     def __init__(self, settings: DispatcherSettings) -> None:
         self.settings = settings
+        #: The pipelines as last read. They are read anew where a type is not among theirs.
+        self.offers: list[Offer] = []
         #: Announcements that come at the same time are recorded and published together.
         self.intake = GroupCommit[list[Arrival], list[Recorded]](
             lambda groups: record_and_publish(self.engine, self.publish, groups), most=_MOST_TOGETHER

@@ -1,7 +1,6 @@
 """The one way in for objects, whoever announces them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import structlog
 from google.cloud.storage import Blob
@@ -45,8 +44,7 @@ def take_in(backends: Backends, arrivals: Sequence[Arrival]) -> list[Recorded]:
     ]
     if not wanted:
         return []
-    resources = iter(recognise(backends, [a.resource for a in wanted if a.problem is None]))
-    wanted = [a if a.problem is not None else replace(a, resource=next(resources)) for a in wanted]
+    wanted = recognise(backends, wanted)
     recorded = backends.intake.submit(wanted)
     for job, arrival in zip(recorded, wanted, strict=True):
         generation = arrival.resource.generation  # tells the object, whose name may be somebody's secret

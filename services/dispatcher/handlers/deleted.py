@@ -24,7 +24,7 @@ def handle(backends: Backends, resource: StorageObject) -> None:
     name = ObjectName(resource.bucket, resource.name, resource.generation)
     with backends.engine.begin() as connection:
         known = lifecycle.content_types(connection, [name])
-    early = [] if known else [Arrival(found) for found in recognise(backends, [resource])]
+    early = [] if known else recognise(backends, [Arrival(resource)])
     with backends.engine.begin() as connection:
         lifecycle.record(connection, [to_job(arrival, installed_offers(connection)) for arrival in early])
         ended = lifecycle.supersede_deleted(connection, resource.bucket, resource.name, resource.generation)
