@@ -16,6 +16,7 @@ from tests.photos import photograph
 from worker.pipelines.image import image
 from worker.pipelines.images.damage import explain
 from worker.pipelines.images.formats import FORMATS
+from worker.pipelines.images.limits import check_memory, check_pixels
 
 SAVE_AS = "which cannot be processed. Save it as JPEG or PNG and upload that."
 SVG = b'<?xml version="1.0"?>\n<!-- drawn by hand -->\n<svg xmlns="http://www.w3.org/2000/svg"><rect width="9"/></svg>'
@@ -37,6 +38,8 @@ STRANGERS = [
         "This file is named .heic but contains a ZIP archive or an office document, not an image.",
     ),
     ("a.avif", b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "This file is named .avif but contains a video, not an image."),
+    ("a.jpg", b"RIFF\x24\x08\0\0WAVEfmt ", "This file is named .jpg but contains audio, not an image."),
+    ("a.jpg", b"RIFF\x24\x08\0\0AVI LIST", "This file is named .jpg but contains a video, not an image."),
     ("a.jpeg", bytes(5000), "This file is named .jpeg but contains data of an unknown kind, not an image."),
     ("a.tif", b"\x7fELF\2\1\1", "This file is named .tif but contains a program, not an image."),
     (
@@ -53,6 +56,11 @@ STRANGERS = [
         "a.cr2",
         b"II*\0\x10\0\0\0CR\2\0",
         "This CR2 file is cut off: it ends before the picture is complete. Upload the original again.",
+    ),
+    (
+        "a.DNG",
+        b"II*\0\0\x10\0\0" + bytes(100),
+        "This DNG file is cut off: it ends before the picture is complete. Upload the original again.",
     ),
     ("empty.jpg", b"", "This file is empty."),
 ]
@@ -72,6 +80,29 @@ def test_strangers_are_named(tmp_path: Path, filename: str, data: bytes, sentenc
     path = tmp_path / "source"
     path.write_bytes(data)
     assert refusal(path, filename) == sentence
+
+
+@pytest.mark.parametrize(
+    ("sides", "max_pixels", "sentence"),
+    [
+        ((4000, 3000), 100, "12,000,000 in all, and the limit is 100."),
+        ((4000, 3000), 9_000_000, "12 megapixels, and the limit is 9.00."),
+        ((4000, 3001), 12_000_000, "12,004,000 in all, and the limit is 12,000,000."),
+    ],
+)
+def test_a_picture_above_the_limit_is_told_in_numbers_that_differ(
+    sides: tuple[int, int], max_pixels: int, sentence: str
+) -> None:
+    """Megapixels are left where they are rounded to nothing, or to the same."""
+    with pytest.raises(PermanentError) as refused:
+        check_pixels(*sides, max_pixels)
+    assert str(refused.value).endswith(f" pixels are {sentence}")
+
+
+def test_a_small_limit_of_memory_is_not_rounded_to_nothing() -> None:
+    """Gigabytes are for the usual limit."""
+    with pytest.raises(PermanentError, match=r"take 6\.0 MB of memory at once, and the limit is 4\.0 MB\."):
+        check_memory(6_000_000, max_pixels=1_000_000)
 
 
 def test_the_name_of_a_raw_file_is_not_what_gives_it_away(tmp_path: Path) -> None:

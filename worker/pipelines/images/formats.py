@@ -94,6 +94,9 @@ def sniff(path: Path, filename: str) -> Format:
     name = _recognise(head)
     if name is None:
         raise PermanentError(_refusal(head, filename))
+    suffix = PurePosixPath(filename).suffix.lower()
+    if name == "tiff" and suffix in _RAW_SUFFIXES:  # cut off before the tags that would tell, perhaps
+        return replace(FORMATS["tiff"], label=suffix[1:].upper())
     return FORMATS[name]
 
 
@@ -104,7 +107,7 @@ def _recognise(head: bytes) -> str | None:
         return "png"
     if head.startswith((b"GIF87a", b"GIF89a")):
         return "gif"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+    if _riff(head) == b"WEBP":
         return "webp"
     if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         return "tiff"
@@ -118,6 +121,10 @@ def _recognise_heif(brands: tuple[bytes, ...]) -> str | None:
     if any(brand in brands for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")):
         return "heic"
     return None
+
+
+def _riff(head: bytes) -> bytes:
+    return head[8:12] if head.startswith(b"RIFF") else b""
 
 
 def _brands(head: bytes) -> tuple[bytes, ...]:
@@ -153,8 +160,10 @@ def _describe(head: bytes, text: str | None) -> str:
     stranger = _match(head, text, _NO_IMAGES)
     if stranger is not None:
         return stranger
-    if _brands(head):
+    if _brands(head) or _riff(head) == b"AVI ":
         return "a video"
+    if _riff(head) == b"WAVE":
+        return "audio"
     if text is None:
         return "data of an unknown kind"
     if text.lstrip().lower().startswith(("<!doctype html", "<html")):
