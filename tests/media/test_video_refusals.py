@@ -108,7 +108,7 @@ def endless(folder: Path) -> bytes:
             without_index,
             "The file is cut off or damaged: the index that an MP4 or MOV file needs is missing or unreadable.",
         ),
-        (only_sound, "There is sound in this file, but no video."),
+        (only_sound, "There is sound in this file, but no video. The speech pipeline takes such a file."),
         (ten_thousand_tracks, "The file has more than 200 tracks."),
         (huge_frames, "The video has 16000 x 16000 pixels; 35,389,440 in all are allowed."),
         (frames_of_nonsense, "The video cannot be decoded"),

@@ -48,7 +48,9 @@ def open_film(path: Path, settings: Settings) -> Film:
     video = media.video
     if video is None:
         raise PermanentError(
-            "There is sound in this file, but no video." if media.audios else "There is no video in this file."
+            "There is sound in this file, but no video. The speech pipeline takes such a file."
+            if media.audios
+            else "There is no video in this file."
         )
     if video.width * video.height > settings.max_pixels:
         raise PermanentError(
