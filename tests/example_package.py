@@ -11,7 +11,7 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "contact-sheets"
 def install(folder: Path) -> Path:
     """Install the example into a directory of its own, without a network; return the directory."""
     copy, target = folder / "copy", folder / "installed"
-    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("*.egg-info", "build", "__pycache__"))
+    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns(".venv", "*.egg-info", "build", "__pycache__"))
     options = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet")
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(copy)],

@@ -71,6 +71,23 @@ def test_the_package_installs_and_passes_its_tests(tmp_path: Path) -> None:
     assert "contact-sheets\t1\tapplication/zip, application/x-zip-compressed" in listed.stdout.splitlines()
 
 
+@pytest.mark.parametrize("folder", [ROOT, EXAMPLE])
+def test_its_tests_run_in_the_clone(folder: Path) -> None:
+    """As its README says: not installed, from the clone's root or its own folder, with no plugin that only we have."""
+    # The root is on the path as in an environment into which Spotmill is installed from the clone.
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    pytest_ = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:timeout", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*pytest_, os.path.relpath(EXAMPLE, folder)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+
+
 def test_starting_a_worker_does_not_load_the_examples_libraries(tmp_path: Path) -> None:
     """A module that names a pipeline imports nothing heavy."""
     script = "import sys, contact_sheets.pipeline; print('PIL' in sys.modules)"
