@@ -121,7 +121,7 @@ def test_what_was_found_of_a_film_is_said_once(watched: Watched, cloud: Cloud) -
     page = watched.page(f"/jobs/{finished(cloud, 'a.mov', [], pipeline='video', result=found)}")
     facts = page.get_by_role("region", name="What was found").locator(".facts > div")
     expect(facts).to_have_text(["Duration45 s", "ContainerMP4/QuickTime", "Speechyes"])
-    late = {"seconds": 45.2, "starts_at": 1.4, "container": "nobody knows"}
+    late = {"seconds": 45.2, "starts_at": 1.4, "container": "nobody knows", "language": "und"}
     page = watched.page(f"/jobs/{finished(cloud, 'a.ts', [], pipeline='video', result=late)}")
     facts = page.get_by_role("region", name="What was found").locator(".facts > div")
     expect(facts).to_have_text(["Duration45 s", "Containernobody knows", "Starts at1.4 s"])

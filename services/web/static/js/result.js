@@ -94,6 +94,7 @@ function spelled(key) {
 function worded(key, value, isPicture = false) {
   if (value === null || value === undefined) return "";
   if (key === "orientation") return ORIENTATIONS[value] ?? String(value);
+  if (key === "language" && value === "und") return ""; // nobody speaks
   if (key === "format") return String(value).toUpperCase();
   if (LENGTHS.includes(key)) return length(value);
   if (key === "starts_at") return value ? `${value} s` : "";
