@@ -4,11 +4,11 @@ import re
 import uuid
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from tests.browser.conftest import PHONE, Watched
 from tests.cloud import Cloud, wait_for
-from tests.finished_media import TALK, File, finished, recording
+from tests.finished_media import TALK, File, film, finished, recording
 from tests.transcripts import conversation
 
 #: The fourth word that Speaker 2 says: "They".
@@ -215,6 +215,22 @@ def test_a_phone_shows_all_of_it(watched: Watched, talk: uuid.UUID) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.locator(".para").last.scroll_into_view_if_needed()
     expect(page.locator(".player")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 720}, PHONE])
+def test_a_link_leads_to_the_word_among_long_paragraphs(watched: Watched, cloud: Cloud, size: ViewportSize) -> None:
+    """Their heights are known only when they come into view."""
+    words = "and then they asked whether the harbour could be sold to somebody who would keep it, or not. "
+    long = conversation(*((f"S{n % 2 + 1}", (words * 7).strip()) for n in range(3)))
+    job = film(cloud, "long-words.mp4", transcript=long)
+    for where in (1, 2):
+        page = watched.page(f"/jobs/{job}#t={long.segments[where].words[20].start:g}", viewport=size)
+        expect(page.locator(".w-heard")).to_be_in_viewport()
+        page.get_by_role("searchbox", name="Find in what was said").fill("somebody")
+        for _ in range(10 * where):
+            page.keyboard.press("Enter")
+        expect(page.locator(".w-found-now")).to_be_in_viewport()
+        page.close()
 
 
 def test_the_player_stays_beside_what_is_heard(watched: Watched, cloud: Cloud) -> None:

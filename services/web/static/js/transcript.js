@@ -41,12 +41,12 @@ export class Transcript {
   goTo(seconds) {
     const index = this.#at(seconds) ?? this.#next(seconds);
     this.#mark(index, false);
-    if (index !== null) this.#keepInView(this.words[index].span); // also where the player has marked it already
+    if (index !== null) settled(() => this.#keepInView(this.words[index].span)); // also if the player has marked it already
   }
 
   /** Bring a word into view. */
   reveal(index) {
-    this.words[index].span.scrollIntoView({ block: "center", behavior: "instant" });
+    settled(() => this.words[index].span.scrollIntoView({ block: "center", behavior: "instant" }));
   }
 
   #add({ start, speaker, first, last }, segments, speakers, joint) {
@@ -182,4 +182,13 @@ export class Transcript {
     span.setAttribute("role", "button");
     span.focus(options);
   }
+}
+
+/** Do it at once, and again when the paragraphs that come into view by it are as high as they are. */
+function settled(scroll) {
+  scroll();
+  requestAnimationFrame(() => {
+    scroll();
+    requestAnimationFrame(scroll);
+  });
 }
