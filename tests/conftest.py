@@ -1,5 +1,6 @@
-"""What tests of several kinds share: the local cloud, and how files are dealt to processes."""
+"""What tests of several kinds share: the local cloud, how they are started, and how files are dealt to processes."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,12 @@ class _ByFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_configure() -> None:
+    """Heed Ctrl-C even if started by a shell in the background, which has it ignored, also by what the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
     """Deal out whole files, and what belongs together to one process."""
     return _ByFile(config, log) if config.getoption("dist") == "loadfile" else None
