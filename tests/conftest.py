@@ -19,13 +19,13 @@ class _ByFile(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
         return _TOGETHER if nodeid.startswith(_TOGETHER) else str(super()._split_scope(nodeid))
 
 
-@pytest.hookimpl(optionalhook=True)
 def pytest_configure() -> None:
     """Heed Ctrl-C even if started by a shell in the background, which has it ignored, also by what the tests start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
     """Deal out whole files, and what belongs together to one process."""
     return _ByFile(config, log) if config.getoption("dist") == "loadfile" else None
