@@ -234,13 +234,24 @@ def test_a_link_leads_to_the_word_among_long_paragraphs(watched: Watched, cloud:
 
 
 def test_the_player_stays_beside_what_is_heard(watched: Watched, cloud: Cloud) -> None:
-    """However far down the words are, whether one follows the sound or scrolls."""
+    """However far down the words are."""
     long = conversation(*((f"S{n % 2 + 1}", "They asked whether the harbour could be sold.") for n in range(150)))
-    page = opened(watched, recording(cloud, "long-council.mp3", transcript=long))
+    job = recording(cloud, "long-council.mp3", transcript=long)
+    page = opened(watched, job)
     for where in (75, 149):
-        page.goto(f"/jobs/{page.url.rsplit('/', 1)[-1].partition('#')[0]}#t={long.segments[where].start:g}")
+        page.goto(f"/jobs/{job}#t={long.segments[where].start:g}")
         expect(page.locator(".w-heard")).to_be_in_viewport()
         expect(page.locator(".player")).to_be_in_viewport(ratio=1)
+
+
+def test_the_list_says_how_long_a_recording_is(watched: Watched, cloud: Cloud) -> None:
+    """Also one of less than a second."""
+    name = uuid.uuid4().hex[:8]
+    recording(cloud, f"{name}.mp3")
+    finished(cloud, f"{name}-short.wav", [], result={"duration": 0.12})
+    page = watched.page(f"/?q={name}")
+    expect(page.get_by_role("row", name=f"{name}.mp3")).to_contain_text(f"{round(TALK.duration)} s")
+    expect(page.get_by_role("row", name=f"{name}-short.wav")).to_contain_text("0.1 s")
 
 
 def test_where_nobody_speaks_no_language_is_named(watched: Watched, cloud: Cloud) -> None:

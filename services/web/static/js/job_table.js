@@ -32,8 +32,8 @@ function waiting(job) {
 function summary(result) {
   if (!result) return "";
   if (result.width && result.height) return `${result.width} × ${result.height} ${(result.format ?? "").toUpperCase()}`.trim();
-  if (result.duration_seconds) return length(result.duration_seconds);
-  return "";
+  const seconds = result.seconds ?? result.duration; // of a film, of a recording
+  return seconds ? length(seconds) : "";
 }
 
 /** Show the one of retry and cancel that is possible; the focus goes from one to the other. */

@@ -10,7 +10,6 @@ const KNOWN = [
   ["format", "Format"],
   ["taken_at", "Taken"],
   ["seconds", "Duration"],
-  ["duration_seconds", "Duration"],
   ["duration", "Duration"],
   ["colour_profile", "Colour profile"],
   ["orientation", "Orientation"],
@@ -31,7 +30,7 @@ const ORIENTATIONS = {
 };
 
 //: A film's own length, then that of what was heard in it: the first that there is is shown.
-const LENGTHS = ["seconds", "duration_seconds", "duration"];
+const LENGTHS = ["seconds", "duration"];
 
 //: FFmpeg's names of demuxers: https://ffmpeg.org/ffmpeg-formats.html#Demuxers
 const CONTAINERS = new Map([
