@@ -83,7 +83,7 @@ def take_film(cloud: Cloud, browser: Browser, scratch: Path) -> None:
     mill.post("/runs", {"workers": 1})
     wait_for(lambda: mill.jobs(path.stem)[0]["status"] == "succeeded", 300, "the film is done", pause_seconds=1)
     page.goto(f"/jobs/{mill.jobs(path.stem)[0]['id']}#t=9.5")
-    wait_for(lambda: page.evaluate("document.querySelector('.player')?.readyState > 1"), what="the film is loaded")
+    wait_for(lambda: page.evaluate("document.querySelector('.player')?.readyState === 4"), what="the film is loaded")
     page.locator(".player").evaluate("media => (media.textTracks[0].mode = 'showing')")
     expect(page.locator(".w-heard")).to_have_count(1)
     page.wait_for_load_state("networkidle")
