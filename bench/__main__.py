@@ -4,11 +4,12 @@ import argparse
 import json
 import os
 import platform
-import sys
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from bench.progress import say
 
 GROUPS = (
     "gcs", "pubsub", "image", "worker", "dispatcher", "control_plane", "lists", "story", "images", "speech", "speakers",
@@ -38,7 +39,7 @@ def main() -> None:
         parser.error(f"unknown group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
     rows: list[dict[str, Any]] = []
     for group in options.groups or GROUPS:
-        print(f"Running {group} …", file=sys.stderr, flush=True)
+        say(f"{group}: begins")
         rows += import_module(f"bench.{group}").run(options.quick)
     print(table(rows))
     RESULTS.mkdir(exist_ok=True)

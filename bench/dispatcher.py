@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import psutil
 from sqlalchemy import create_engine, text
 
+from bench.progress import say
 from eventarc.contract import read_sample
 from shared import lifecycle
 from shared.jobs import NewJob, Pending
@@ -43,6 +44,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
         _measured(_post_all, cloud.environment["SPOTMILL_DISPATCHER_URL"], cloud.settings.upload_bucket, 500)
         for number in range(rounds):
             url = str(cloud.settings.database_url)
+            say(f"dispatcher: round {number + 1} of {rounds}, {events:,} events")
             bare.append(_measured(_record_all, url, f"bare-{number}", events))
             before = _cpu_seconds(dispatcher)
             posted = _measured(_post_all, cloud.environment["SPOTMILL_DISPATCHER_URL"], "bench-uploads", events)

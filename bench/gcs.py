@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from bench.progress import say
 from tests.conformance.gcs_server import GcsServer
 
 MEGABYTE = 1_000_000
@@ -32,6 +33,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="bench-gcs-") as folder, GcsServer(Path(folder)) as server:
         rows = [*_small(server, 100 if quick else 500), *_large(server, Path(folder), rounds=2 if quick else 5)]
         if not quick:
+            say("gcs: 5 GB")
             rows += _huge(server, Path(folder), 5 * GIGABYTE)
     return rows
 

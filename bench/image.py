@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image
 
+from bench.progress import say
 from tests.memory_job import MemoryJob
 from tests.photos import jpeg_bytes, large_photographs
 from tests.raw_files import write_dng
@@ -26,11 +27,11 @@ def run(quick: bool) -> list[dict[str, Any]]:
     processes = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder, _warm_pool(processes) as pool, _warm_pool(1) as alone:
         paths = list(large_photographs(Path(folder), 4 if quick else 12))
-        # In turns, so that other work on the machine hits one as much as the other.
-        rounds = [
-            tuple(_rate(pool, render, paths) for render in (_render_each, _render_bare, _render_pipeline))
-            for _ in range(3 if quick else 7)
-        ]
+        rounds = []
+        for number in range(3 if quick else 7):
+            say(f"image: round {number + 1}, {len(paths)} photographs three times")
+            # In turns, so that other work on the machine hits one as much as the other.
+            rounds.append([_rate(pool, render, paths) for render in (_render_each, _render_bare, _render_pipeline)])
         single = _rate(alone, _render_pipeline, paths)
         raw = {name: _rate(alone, _render_pipeline, [path] * 4) for name, path in _raw_files(Path(folder), paths[0])}
     naive, bare, pipeline = (max(rates) for rates in zip(*rounds, strict=True))

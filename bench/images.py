@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.progress import say
 from tests.cloud import running
 from tests.containers.conftest import IDENTITY
 from tests.containers.engine import Engine, UnavailableError
@@ -22,13 +23,15 @@ def run(quick: bool) -> list[dict[str, Any]]:
     except UnavailableError as reason:
         print(reason)
         return []
+    say("images: built, or taken as built")
     images = {target: engine.build(target, **IDENTITY) for target in _TARGETS}
     rows = [
         _row(f"{t}: size", image.size_bytes / 1e6, "MB", 250 if t != "worker" else "") for t, image in images.items()
     ]
     starts: dict[str, list[float]] = {"web": [], "dispatcher": []}
     with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data", "--port", "0") as cloud:
-        for _ in range(3 if quick else 9):
+        for number in range(3 if quick else 9):
+            say(f"images: start {number + 1} of each service")
             began = time.monotonic()
             with web_service(images["web"], cloud, Path(folder)):
                 starts["web"].append(time.monotonic() - began)

@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.long_media import recording
 from bench.mill import Mill
+from bench.progress import keep_saying, say
 from bench.video.film import film
 from shared.objects import steps_prefix
 from tests.cloud import running, wait_for
@@ -90,6 +91,7 @@ class LongFile:
             if place is None:
                 break
             struck.append((kind, datetime.now(UTC)))
+            say(f"interruptions: {self._path.name}: {kind}, {len(struck)} of {len(kinds)}")
             self._strike(kind, place)
             wait_for(lambda place=place: self._place(job) != place, 120, "the VM lets go", pause_seconds=_LOOK_SECONDS)  # type: ignore[misc]
         self._wait(job, "succeeded")
@@ -111,7 +113,8 @@ class LongFile:
 
     def _wait(self, job: uuid.UUID, *wanted: str) -> None:
         def there() -> bool:
-            row = self._mill.rows("SELECT status, error FROM jobs WHERE id = :id", id=job)[0]
+            row = self._mill.rows("SELECT status, error, progress FROM jobs WHERE id = :id", id=job)[0]
+            keep_saying(f"interruptions: {self._path.name} is {row.status}, {row.progress:.0%}")
             if row.status == "failed":
                 raise RuntimeError(f"{self._path.name} failed: {row.error}")
             return row.status in wanted

@@ -12,6 +12,7 @@ import psutil
 
 from bench.long_media import recording
 from bench.mill import Mill
+from bench.progress import say
 from tests.cloud import Cloud, running, wait_for
 
 #: Minutes of the recordings; the first one says what is there at any length.
@@ -58,6 +59,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     """Process one recording after the other, each in a mill of its own."""
     rows = []
     for minutes in _QUICK_MINUTES if quick else _MINUTES:
+        say(f"length: a recording of {minutes} minutes")
         with tempfile.TemporaryDirectory() as folder:
             path = recording(Path(folder), minutes)
             with running(Path(folder) / "data", "--port", "0", "--max-workers", "1") as cloud:

@@ -18,6 +18,7 @@ import requests
 from sqlalchemy import Connection, create_engine, text
 
 from bench.million import ANOTHER, BUSIEST, fill
+from bench.progress import say
 from local.postgres.cluster import superuser_url
 from services.web.cursor import Cursor
 from services.web.identity import ASSERTION_HEADER
@@ -133,6 +134,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data", "--port", "0") as cloud:
         superuser = create_engine(superuser_url(cloud.data_dir / "postgres", "spotmill"))
         started = time.monotonic()
+        say(f"lists: {many:,} jobs are written")
         fill(superuser, many)
         rows = [_row(f"{many:,} jobs written", time.monotonic() - started, "s")]
         with superuser.connect() as connection:
@@ -152,6 +154,7 @@ def lists(cloud: Cloud, asked: Sequence[Call]) -> list[dict[str, Any]]:
         while time.monotonic() < until:
             session.get(f"{url}/queue", headers={ASSERTION_HEADER: iap.assertion(ADMIN)}, timeout=60)
         for call in asked:
+            say(f"lists: {call.name}")
             for who, email in (("admin", ADMIN), ("busiest person", BUSIEST), ("another", ANOTHER)):
                 took = measure(session, url, call, {ASSERTION_HEADER: iap.assertion(email)})
                 p95, median = statistics.quantiles(took, n=20)[-1], statistics.median(took)

@@ -11,6 +11,7 @@ from typing import Any
 import requests
 from sqlalchemy import text
 
+from bench.progress import keep_saying
 from tests.cloud import Cloud, wait_for
 
 #: Uploads that go on side by side, as in the browser.
@@ -74,6 +75,7 @@ class Mill:
 
         def over() -> dict[str, int] | None:
             counts = self.counts()
+            keep_saying(counts)
             return None if counts["queued"] or counts["running"] else counts
 
         return wait_for(over, timeout, "every job is over", pause_seconds=_PAGE_SECONDS) or {}

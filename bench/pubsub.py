@@ -19,6 +19,8 @@ from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 from google.cloud.pubsub_v1.types import BatchSettings, FlowControl
 from google.pubsub_v1.types import PublishRequest
 
+from bench.progress import say
+
 TOPIC = "projects/bench/topics/bench"
 SUBSCRIPTION = "projects/bench/subscriptions/bench"
 MESSAGE_BYTES = 1024
@@ -31,6 +33,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     messages = 20_000 if quick else 100_000
     rows: list[dict[str, Any]] = []
     for publishers in (1, 2):
+        say(f"pubsub: {messages:,} messages by {publishers} process(es)")
         with _server() as server:
             published = _publish(server, publishers, messages)
             rows.append(_row(f"publish 1 KB, {publishers} process(es)", published, "messages/s", ">= 10,000"))
@@ -42,6 +45,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
             cuts = statistics.quantiles(latencies, n=20)
             rows.append(_row(f"idle latency, {name}, p50", cuts[9], "ms", "<= 10"))
             rows.append(_row(f"idle latency, {name}, p95", cuts[18], "ms"))
+    say("pubsub: a long backlog")
     rows += _long_backlog(100_000 if quick else 1_000_000)
     return rows
 

@@ -19,6 +19,7 @@ import psutil
 import requests
 
 from bench.mill import Mill, copies
+from bench.progress import say
 from tests.cloud import Cloud, running
 from tests.photos import photographs
 
@@ -82,7 +83,7 @@ def _work(cloud: Cloud, folder: Path, seconds: float) -> dict[tuple[str, int], l
                     role = next((role for role, part in _ROLES.items() if part in line), None)
                     if role is not None:
                         readings[role, process.pid].append((now, process.memory_full_info().uss / 1e6))
-            print(f"{now / 60:5.1f} min  {mill.counts()}", file=sys.stderr, flush=True)
+            say(f"soak: {mill.counts()}")
             time.sleep(_READ_SECONDS)
     finally:
         over.set()
@@ -103,7 +104,7 @@ def _send(mill: Mill, folder: Path, photos: list[Path], nothing: Path, over: thr
                 mill.upload(link, "image/jpeg")
                 link.unlink()
         except requests.RequestException as error:
-            print(f"upload: {error}", file=sys.stderr, flush=True)
+            say(f"upload: {error}")
 
 
 def _look(mill: Mill, over: threading.Event) -> None:

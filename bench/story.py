@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.mill import Mill, copies
+from bench.progress import say
 from tests.cloud import Cloud, launch, running, wait_for, wait_until_ready
 from tests.photos import large_photographs, photographs
 
@@ -26,10 +27,12 @@ def run(quick: bool) -> list[dict[str, Any]]:
         with running(scratch / "data", "--port", "0", "--max-workers", "2", environment=environment) as cloud:
             mill = Mill(cloud)
             first = copies(photos, scratch, 20 if quick else 100)
+            say("story: uploads, one at a time")
             rows += _announcements(mill, first)
             mill.upload_all(paths)
             total = len(first) + len(paths)
             wait_for(lambda: mill.counts()["queued"] >= total, 120)
+            say(f"story: a run over {total} photographs that loses VMs")
             rows += _eventful_run(mill, cloud, total)
     return rows
 

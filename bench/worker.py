@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.image import bare_loop
 from bench.mill import Mill, copies
+from bench.progress import say
 from tests.cloud import running
 from tests.photos import large_photographs
 
@@ -28,6 +29,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
         originals = list(large_photographs(scratch, 8))
         paths = copies(originals, scratch, count)
         for number in range(rounds):
+            say(f"worker: round {number + 1} of {rounds}, {count} photographs")
             bare.append(bare_loop(paths, processes))
             mill.append(_through_the_mill(paths, scratch / f"cloud-{number}", processes))
     ratio = statistics.median(m / b for m, b in zip(mill, bare, strict=True))

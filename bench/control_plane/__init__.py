@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from bench.control_plane import ours
 from bench.control_plane.measure import Rate, read
+from bench.progress import say
 from tests.cloud import postgres
 
 _PEERS = Path(__file__).parent / "peers"
@@ -49,9 +50,10 @@ def run(quick: bool) -> list[dict[str, Any]]:
                 rates.setdefault("spotmill", []).append(
                     ours.measure(scratch, _database(server), jobs, _SLOTS).per_second
                 )
+                say(f"control_plane: spotmill, {round(rates['spotmill'][-1]):,} jobs/s")
                 for peer in _COUNTING:
                     rates.setdefault(peer, []).append(_measure(peer, python, _database(server), jobs).per_second)
-                print({name: round(values[-1]) for name, values in rates.items()}, file=sys.stderr, flush=True)
+                    say(f"control_plane: {peer}, {round(rates[peer][-1]):,} jobs/s")
     median = {name: statistics.median(values) for name, values in rates.items()}
     best = max(value for name, value in median.items() if name != "spotmill")
     rows = [_row(f"{name}, {jobs:,} no-op jobs, {_SLOTS} slots", value, "jobs/s") for name, value in median.items()]
@@ -88,7 +90,7 @@ def _peers_python() -> Path:
     place = Path(".bench") / f"peers-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
     python = place / "bin" / "python"
     if not (place / "ready").exists():
-        print("Setting up the peers (about a minute the first time)", file=sys.stderr, flush=True)
+        say("control_plane: setting up the peers (about a minute the first time)")
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
         install = [
             "-m",

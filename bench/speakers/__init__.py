@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from bench.progress import say
 from bench.speakers.words import words_right
 from tests.diarisation_error import diarisation_error
 from tests.overlap_found import overlap_found
@@ -73,6 +74,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
 
 
 def _mix_row(name: str, readers: Sequence[str], seconds: float, manner: Manner, target: str = "") -> dict[str, Any]:
+    say(f"speakers: {name}")
     talk = conversation(readers, seconds, seed=1, manner=manner)
     with tempfile.TemporaryDirectory() as folder:
         pcm = Pcm(talk.write(Path(folder) / "mix.pcm"))
@@ -80,6 +82,7 @@ def _mix_row(name: str, readers: Sequence[str], seconds: float, manner: Manner, 
 
 
 def _words_row(name: str, quick: bool) -> dict[str, Any]:
+    say(f"speakers: words of {name}")
     right, count = words_right(conversation(_MEASURED[name], 60 if quick else 240, seed=1))
     return _row(
         f"words with the right speaker, {name} speakers ({right} of {count})", 100 * right / count, "%", ">= 97"
@@ -87,6 +90,7 @@ def _words_row(name: str, quick: bool) -> dict[str, Any]:
 
 
 def _interrupting_rows(name: str, readers: Sequence[str], seconds: float, target: str = "") -> list[dict[str, Any]]:
+    say(f"speakers: {name}, interrupting")
     talk = conversation(readers, seconds, seed=1, manner=_INTERRUPTING)
     with tempfile.TemporaryDirectory() as folder:
         pcm = Pcm(talk.write(Path(folder) / "mix.pcm"))
@@ -105,6 +109,7 @@ def _overlap_rows(name: str, pcm: Pcm, truth: Sequence[TrueTurn]) -> list[dict[s
 
 
 def _call_rows() -> Iterator[dict[str, Any]]:
+    say("speakers: real call")
     wav, truth = call()
     with tempfile.TemporaryDirectory() as folder, wave.open(str(wav)) as file:
         path = Path(folder) / "call.pcm"
@@ -124,6 +129,7 @@ def _error_row(name: str, pcm: Pcm, truth: Sequence[TrueTurn], collar: float, ta
 
 def _long_rows(seconds: int) -> list[dict[str, Any]]:
     """Repeat ten minutes of talk until it is long enough; nothing but memory and time is measured on it."""
+    say(f"speakers: {seconds / 3600:g} h")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.pcm"
         talk = conversation(_MEASURED["4"], 600, seed=2)

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.progress import say
 from bench.speech.engines import Engines, Reading
 from bench.speech.material import Material, spoken
 from bench.speech.normalise import normalised
@@ -16,8 +17,11 @@ def run(quick: bool) -> list[dict[str, Any]]:
         material = spoken(Path(folder), 60 if quick else None)
         engines = Engines(material.pcm)
         engines.warm_up()
-        # In turns, so that other work on the machine hits one as much as the other.
-        rounds = [(engines.library(), engines.ours()) for _ in range(1 if quick else 3)]
+        rounds = []
+        for number in range(1 if quick else 3):
+            say(f"speech: round {number + 1}, {material.pcm.seconds / 60:.0f} minutes of sound by each")
+            # In turns, so that other work on the machine hits one as much as the other.
+            rounds.append((engines.library(), engines.ours()))
     return _rows(material, rounds)
 
 

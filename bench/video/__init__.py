@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.progress import say
 from bench.video.film import film
 from spotmill.testing import DirectoryJob
 from tests.video_checks import check, warnings
@@ -30,10 +31,12 @@ def run(quick: bool) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(dir=path.parent) as name:
         folder = Path(name)
         idle = _worked()
+        say(f"video: {minutes:g} minutes of film by one ffmpeg")
         alone = _alone(path, folder)
         alone_processor = _worked() - idle
         job = DirectoryJob(path, folder / "job", settings={"captions": False})
         started, worked = time.perf_counter(), _worked()
+        say("video: the same by the pipeline")
         job.run(video)
         seconds = time.perf_counter() - started
         processor = _worked() - worked
