@@ -5,10 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from tests.cloud import Cloud, running
+
+# No test fails by the clock, or only now and then. To look for new cases: make test ARGS="--hypothesis-profile default"
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 #: A folder whose files go to one process: they build the same images, and others would only wait for that.
 _TOGETHER = "tests/containers/"

@@ -460,10 +460,6 @@ def completion(hold: Hold) -> Completion:
 PROFILE = settings(
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    print_blob=True,
     suppress_health_check=list(HealthCheck),
 )
 

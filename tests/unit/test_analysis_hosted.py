@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.transcript.schema import Segment, Transcript
@@ -303,7 +303,6 @@ def test_nothing_said_is_nothing_asked() -> None:
     assert (found.missing, model.prompts) == ("Nothing was said.", [])
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=300), min_size=1, max_size=40), st.integers(80, 2000))
 def test_pieces_hold_every_line_once_and_fit(texts: list[str], budget: int) -> None:
     """Whatever is said, in whatever script."""

@@ -4,7 +4,7 @@ import json
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -90,7 +90,6 @@ def test_a_directory_that_points_at_itself_ends() -> None:
     assert parse_exif(block("<", nested)).tags == {}
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_survived(data: bytes) -> None:
     """Random bytes behind a valid start give JSON and never an error."""
@@ -98,7 +97,6 @@ def test_any_bytes_are_survived(data: bytes) -> None:
         json.dumps(parse_exif(start + data).tags, allow_nan=False)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=40))
 def test_any_damage_is_survived(at: int, damage: bytes) -> None:
     """A real block with some bytes overwritten gives JSON and never an error."""

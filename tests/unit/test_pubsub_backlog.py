@@ -146,6 +146,4 @@ def test_an_acknowledgement_that_comes_twice_hides_no_other_message() -> None:
 
 TestPlainBacklog = PlainHistory.TestCase
 TestOrderedBacklog = OrderedHistory.TestCase
-TestPlainBacklog.settings = TestOrderedBacklog.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None
-)
+TestPlainBacklog.settings = TestOrderedBacklog.settings = settings(max_examples=200, stateful_step_count=40)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faster_whisper import vad
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.pipelines.media.pcm import RATE, Pcm, Span
@@ -26,7 +26,6 @@ def _samples(span: Span) -> dict[str, int]:
     return {"start": round(span.start * RATE), "end": round(span.end * RATE)}
 
 
-@settings(deadline=None)
 @given(_spans())
 def test_clips_hold_what_the_library_puts_together(spans: list[Span]) -> None:
     sound = np.arange(round(spans[-1].end * RATE) if spans else 1, dtype=np.float32)

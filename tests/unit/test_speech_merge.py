@@ -1,7 +1,7 @@
 """A transcript is cut into segments that people can read, and loses no word."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.transcript.schema import Word
@@ -63,7 +63,6 @@ def test_search_finds_each_segment() -> None:
     assert passage.end == pytest.approx(1.2)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -94,7 +94,7 @@ def _library(
     return [(speech["start"], speech["end"]) for speech in found]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     probabilities=_probabilities(),
     missing=st.integers(1, FRAME),

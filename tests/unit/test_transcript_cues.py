@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from shared.transcript.cues import cues
 from shared.transcript.schema import Segment, Transcript, Word
@@ -19,7 +19,6 @@ def letters(text: str) -> str:
     return "".join(clean(text).split())
 
 
-@settings(deadline=None)
 @given(transcripts())
 def test_captions_of_any_transcript_can_be_shown(transcript: Transcript) -> None:
     """One at a time, in order, of two lines of 42 columns at most, from one to seven seconds, and with every word."""

@@ -68,7 +68,6 @@ def test_webvtt_has_a_voice_for_each_speaker() -> None:
     assert written.rstrip().endswith("\nHm.")
 
 
-@settings(deadline=None)
 @given(transcripts(), names)
 def test_captions_are_read_back_as_written(transcript: Transcript, given: dict[str, str]) -> None:
     """Whatever is said and however people are called: every word is there, times rise, and the file keeps its form."""
@@ -125,7 +124,7 @@ def test_word_reads_the_document() -> None:
     assert document.core_properties.language == "en"
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(transcripts(), names, st.text(max_size=20))
 def test_documents_of_any_transcript_are_whole_and_the_same(
     transcript: Transcript, given: dict[str, str], title: str

@@ -17,7 +17,7 @@ from tests.web import API, PUBLIC_URL, Web
 # Schemathesis draws from the random module inside its strategies, which Hypothesis dislikes.
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning")
 #: The same requests each time, so that a failure today is a failure tomorrow.
-steady = settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+steady = settings(max_examples=30, suppress_health_check=list(HealthCheck))
 DOCUMENT = describe(iap=True)
 CALLS = [(method, path) for path, methods in sorted(DOCUMENT["paths"].items()) for method in sorted(methods)]
 
