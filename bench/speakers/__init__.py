@@ -3,14 +3,18 @@
 Thresholds were chosen on the development rows. The other rows have other readers, and the call has other people yet.
 """
 
-import resource
 import tempfile
 import time
 import wave
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.progress import say
 from bench.speakers.words import words_right
@@ -138,24 +142,29 @@ def _long_rows(seconds: int) -> list[dict[str, Any]]:
             for _ in range(-(-seconds // 600)):
                 file.write(once)
         pcm = Pcm(path)
-        probabilities = voice_probabilities(pcm)
-        before = _resident_bytes()
-        clock = Clock()
-        started = time.monotonic()
-        found = diarise(clock, pcm, probabilities)
-        took = time.monotonic() - started
+        # A process of its own: this one has had more memory already than is asked about.
+        with ProcessPoolExecutor(1, get_context("spawn")) as fresh:
+            count, clock, took, took_bytes = fresh.submit(_diarised, path, voice_probabilities(pcm)).result()
     return [
-        _row(f"{len({turn.speaker for turn in found})} speakers found in {pcm.seconds / 3600:.2f} h, of 4", 0.0, ""),
+        _row(f"speakers found in {pcm.seconds / 3600:.2f} h", count, "", "4"),
         _row("time for each second of sound, 1 thread", took / pcm.seconds, "s"),
         _row("longest step", max(clock.seconds.values()), "s", "<= 15"),
-        _row("steps", float(len(clock.seconds)), ""),
-        _row("memory that it took", (_resident_bytes() - before) / 2**20, "MiB", "< 1000"),
+        _row("steps", len(clock.seconds), ""),
+        _row("memory that it took", took_bytes / 2**20, "MiB", "< 1000"),
     ]
 
 
+def _diarised(path: Path, probabilities: NDArray[np.float32]) -> "tuple[int, Clock, float, int]":
+    """Say how many speakers there are, how long steps and whole took, and how many more bytes were needed at once."""
+    before, clock, started = _resident_bytes(), Clock(), time.monotonic()
+    found = diarise(clock, Pcm(path), probabilities)
+    return len({turn.speaker for turn in found}), clock, time.monotonic() - started, _resident_bytes() - before
+
+
 def _resident_bytes() -> int:
-    """Give the most memory that this process has ever had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Give the most memory that this process has ever had; ``ru_maxrss`` begins at what its parent had."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def _row(name: str, value: float, unit: str, target: str = "") -> dict[str, Any]:
