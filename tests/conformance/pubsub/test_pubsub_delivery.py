@@ -1,7 +1,6 @@
 """Unary pull: leases, acknowledgements, redelivery."""
 
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -184,14 +183,12 @@ def test_abandoned_pull_takes_nothing(new_server: Callable[..., PubSubServer]) -
     """A pull whose client has given up leaves messages to others."""
     server = new_server()
     topic = server.topic()
-    subscription = server.subscription(topic)
+    subscription = server.subscription(topic, ack_deadline_seconds=600)
     for _ in range(3):
         with pytest.raises(exceptions.DeadlineExceeded):
             server.subscriber.pull(subscription=subscription, max_messages=1, timeout=0.2, retry=None)
     server.publish(topic, b"x")
-    started = time.monotonic()
-    assert payloads(server.pull(subscription, 1)) == [b"x"]
-    assert time.monotonic() - started < 5, "an abandoned pull held the message until its deadline"
+    assert payloads(server.pull(subscription, 1)) == [b"x"], "an abandoned pull holds it until its deadline"
 
 
 def test_retention(pubsub: PubSubServer) -> None:
