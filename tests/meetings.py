@@ -34,6 +34,17 @@ class Meeting:
     actions: tuple[Due, ...]
 
 
+def talk(language: str, *lines: str, task: str = "transcribe") -> Transcript:
+    """Make a transcript of lines such as ``S1: Hello.``."""
+    segments = []
+    for index, line in enumerate(lines):
+        speaker, _, text = line.partition(": ")
+        segments.append(Segment(start=4.0 * index, end=4.0 * index + 3.5, speaker=speaker or None, text=text))
+    return Transcript.model_validate(
+        {"duration": 4.0 * len(lines), "language": language, "model": "by hand", "task": task, "segments": segments}
+    )
+
+
 def meeting(language: str, text: str) -> Meeting:
     """Read a meeting."""
     segments: list[Segment] = []

@@ -8,7 +8,7 @@ from typing import Any
 from bench.progress import say
 from bench.speech.engines import Engines, Reading
 from bench.speech.material import Material, spoken
-from bench.speech.normalise import normalised
+from tests.normalise import normalised
 
 
 def run(quick: bool) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.speech.normalise import corrected
+from tests.normalise import corrected
 from tests.speech_media import joined, readings, sentences
 from worker.pipelines.media.pcm import Pcm
 

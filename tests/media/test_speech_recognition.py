@@ -1,6 +1,5 @@
 """Whisper hears what is said, and the same whatever way the work is cut."""
 
-import re
 import wave
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ import pytest
 from faster_whisper import BatchedInferencePipeline
 from threadpoolctl import threadpool_limits
 
+from tests.normalise import normalised
 from tests.speech_media import call, joined, sentences, write_wav
 from worker.pipelines.media.pcm import RATE, Pcm
 from worker.pipelines.speech.clips import Clip, plan
@@ -62,10 +62,6 @@ def _text(words: Sequence[HeardWord]) -> str:
     return "".join(word.word for word in words)
 
 
-def _bare(text: str) -> list[str]:
-    return re.findall(r"[a-z0-9']+", text.lower())
-
-
 def test_a_batch_says_the_same_alone_and_beside_another(whisper: Whisper, recording: Pcm, clips: list[Clip]) -> None:
     """To the last bit, times and probabilities included: so steps may end between any two batches."""
     assert len(clips) >= 3
@@ -101,8 +97,8 @@ def test_the_words_are_those_of_the_library_alone(whisper: Whisper, recording: P
     sound = recording.read(0, recording.seconds)
     with threadpool_limits(limits=1, user_api="blas"):
         segments, _ = batched.transcribe(sound, batch_size=8, beam_size=RECIPE.beam_size)
-        expected = _bare(" ".join(segment.text for segment in segments))
-    found = _bare(" ".join(_text(heard.words) for heard in together))
+        expected = normalised(" ".join(segment.text for segment in segments)).split()
+    found = normalised(" ".join(_text(heard.words) for heard in together)).split()
     assert len(expected) > 150
     assert SequenceMatcher(a=expected, b=found, autojunk=False).ratio() > 0.99
 
