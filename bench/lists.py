@@ -133,8 +133,8 @@ def run(quick: bool) -> list[dict[str, Any]]:
     many = 100_000 if quick else 1_000_000
     with tempfile.TemporaryDirectory() as folder, running(Path(folder) / "data", "--port", "0") as cloud:
         superuser = create_engine(superuser_url(cloud.data_dir / "postgres", "spotmill"))
-        started = time.monotonic()
         say(f"lists: {many:,} jobs are written")
+        started = time.monotonic()
         fill(superuser, many)
         rows = [_row(f"{many:,} jobs written", time.monotonic() - started, "s")]
         with superuser.connect() as connection:

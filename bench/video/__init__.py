@@ -35,8 +35,8 @@ def run(quick: bool) -> list[dict[str, Any]]:
         alone = _alone(path, folder)
         alone_processor = _worked() - idle
         job = DirectoryJob(path, folder / "job", settings={"captions": False})
-        started, worked = time.perf_counter(), _worked()
         say("video: the same by the pipeline")
+        started, worked = time.perf_counter(), _worked()
         job.run(video)
         seconds = time.perf_counter() - started
         processor = _worked() - worked
