@@ -244,12 +244,15 @@ def test_the_player_stays_beside_what_is_heard(watched: Watched, cloud: Cloud) -
         expect(page.locator(".player")).to_be_in_viewport(ratio=1)
 
 
-def test_the_list_says_how_long_a_recording_is(watched: Watched, cloud: Cloud) -> None:
-    """Also one of less than a second."""
+def test_the_list_says_how_long_recordings_and_films_are(watched: Watched, cloud: Cloud) -> None:
+    """Also one of less than a second; of a film, its own length counts, not that of its sound."""
     name = uuid.uuid4().hex[:8]
     recording(cloud, f"{name}.mp3")
     finished(cloud, f"{name}-short.wav", [], result={"duration": 0.12})
+    shown = {"width": 640, "height": 360, "seconds": 40.0, "duration": 41.5}
+    finished(cloud, f"{name}.mp4", [], pipeline="video", result=shown)
     page = watched.page(f"/?q={name}")
+    expect(page.get_by_role("row", name=f"{name}.mp4")).to_contain_text("640 \N{MULTIPLICATION SIGN} 360 · 40 s")
     expect(page.get_by_role("row", name=f"{name}.mp3")).to_contain_text(f"{round(TALK.duration)} s")
     expect(page.get_by_role("row", name=f"{name}-short.wav")).to_contain_text("0.1 s")
 

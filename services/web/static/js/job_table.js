@@ -31,9 +31,9 @@ function waiting(job) {
 
 function summary(result) {
   if (!result) return "";
-  if (result.width && result.height) return `${result.width} × ${result.height} ${(result.format ?? "").toUpperCase()}`.trim();
+  const size = result.width && result.height ? `${result.width} × ${result.height} ${(result.format ?? "").toUpperCase()}`.trim() : "";
   const seconds = result.seconds ?? result.duration; // of a film, of a recording
-  return seconds ? length(seconds) : "";
+  return [size, seconds ? length(seconds) : ""].filter(Boolean).join(" · ");
 }
 
 /** Show the one of retry and cancel that is possible; the focus goes from one to the other. */
