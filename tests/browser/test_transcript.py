@@ -176,6 +176,7 @@ def test_a_search_leads_to_the_word(watched: Watched, cloud: Cloud) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(".hit")).to_have_count(20)
     expect(page.locator(".hit mark").first).to_have_text(rare)
+    page.wait_for_load_state()  # without the script, the rest comes on another page
     page.get_by_role("link", name="More").click()
     expect(page.locator(".hit")).to_have_count(25)
     expect(page.get_by_role("link", name="More")).to_have_count(0)
